@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A valid configuration as plain data. Made whole by the parser or not at all; never changed after.
+ */
+#ifndef SVIP_SETTINGS_H
+#define SVIP_SETTINGS_H
+
+#include <svip/types.h>
+
+enum {
+	SET_ARP_STEPS_MAX = 16, /* announcements in one burst */
+	SET_PATH_MAX = 256,
+	SET_SECRET_MAX = 256,
+	SET_KEYS_MAX = 2,
+};
+
+enum set_loglevel { SET_LOG_ERROR, SET_LOG_WARNING, SET_LOG_NOTICE, SET_LOG_INFO, SET_LOG_DEBUG };
+
+struct set_auth {
+	char user[SVIP_NAME_MAX];        /* empty: the default user */
+	char password[SET_SECRET_MAX];   /* empty: no AUTH; never printed */
+};
+
+/* Announcements after taking: offsets from the take, then a refresh for ever. */
+struct set_arp {
+	int n_steps;
+	svip_ms step_ms[SET_ARP_STEPS_MAX]; /* ascending, the first is 0 */
+	svip_ms refresh_ms;                 /* 0: no refresh; jitter of up to 10 % is added */
+};
+
+struct set_scripts { /* absolute paths; empty: none */
+	char any[SET_PATH_MAX];    /* notify */
+	char master[SET_PATH_MAX]; /* notify-master */
+	char backup[SET_PATH_MAX];
+	char fault[SET_PATH_MAX];
+};
+
+struct set_instance {
+	char name[SVIP_NAME_MAX]; /* [A-Za-z0-9_.-]+, as in "sentinel monitor" */
+	uint64_t id;              /* keyless BLAKE2b of the name, 8 bytes, read big-endian */
+	int line;                 /* where the block begins, for messages */
+	char interface[16];
+	int n_addresses;
+	struct svip_addr address[SVIP_ADDRESSES_MAX];
+	struct svip_host redis;   /* the local Redis: numeric address and port */
+	bool redis_given;         /* "ip:port" was written: only this endpoint is this node's Redis */
+	struct svip_host announce; /* the name or address under which Sentinel knows this node; port 0: none */
+	struct set_scripts scripts; /* the block's own, else the file's */
+};
+
+struct settings {
+	char file[SET_PATH_MAX];
+	char cluster[SVIP_NAME_MAX];
+	uint64_t cluster_id;       /* keyless BLAKE2b of the name, 8 bytes */
+
+	int n_sentinels;
+	struct svip_host sentinel[SVIP_SENTINELS_MAX]; /* sorted as in the canonical form */
+	int n_nodes;
+	struct svip_addr node[SVIP_NODES_MAX]; /* sorted as in the canonical form */
+	int self;                  /* index in node[], -1: this host isn't there (only with -t) */
+
+	char key_file[SET_PATH_MAX];
+	int n_keys;                /* the first is used, both are accepted */
+	uint8_t key[SET_KEYS_MAX][SVIP_KEY_LEN];
+
+	svip_ms lease_ms;
+	svip_ms poll_ms;
+	svip_ms guard_ms;
+	int drift_ppm;
+	svip_ms heartbeat_ms;
+	bool hold_on_quorum_loss;
+	bool observe;
+
+	bool multicast;
+	struct svip_addr group;
+	uint16_t port;             /* UDP, multicast and unicast */
+	bool unicast;
+	int ttl_min;               /* least TTL accepted; 255 by default */
+
+	struct set_auth sentinel_auth;
+	struct set_auth redis_auth;
+	struct set_arp arp;
+
+	svip_ms script_timeout_ms;
+	char script_user[SVIP_NAME_MAX];
+	char user[SVIP_NAME_MAX];
+	char group_name[SVIP_NAME_MAX];
+	enum set_loglevel log_level;
+
+	uint64_t serial;
+	uint8_t digest_safety[SVIP_DIGEST_LEN];
+	uint8_t digest_all[SVIP_DIGEST_LEN];
+
+	int n_instances;
+	struct set_instance *instance; /* in the order of the file; owned, see settings_free */
+};
+
+void settings_free(struct settings *); /* wipes secrets; accepts NULL */
+
+#endif
