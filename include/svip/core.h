@@ -122,8 +122,9 @@ enum core_action_kind {
 	ACT_ANNOUNCE, /* instance: start a burst of announcements */
 	ACT_POLL,     /* instance: ask every Sentinel, and the local Redis, now */
 	ACT_SEND,     /* instance: send a heartbeat with this instance now */
-	ACT_STATE,    /* instance, from, to, reason: tell log, history, scripts */
-	ACT_PROMISE_VOID, /* instance: warn; the Sentinels were reset */
+	ACT_STATE,    /* instance, from, to, reason: tell log, history, scripts; from == to: another reason
+	                 that people must hear of (holding without a quorum) */
+	ACT_VOID,     /* instance: warn: the Sentinels were reset, an old promise is void */
 };
 
 struct core_action {
@@ -184,17 +185,17 @@ struct instance {
 	svip_ms lease_end;        /* of hold_epoch, as last told to the kernel */
 	enum core_reason take_reason; /* QUORUM_CONFIRMED or ALL_YIELDED */
 	enum core_reason drop_reason; /* while REMOVING */
-	bool must_earn;           /* views asked before earn_after don't count */
-	svip_ms earn_after;
+	svip_ms earn_after;       /* views asked before this don't count (a jump of the clocks) */
 
-	uint64_t claim_epoch, claim_id; /* 0: none */
+	svip_ms named_since;      /* of the claim; SVIP_NEVER: not named */
+	uint64_t claim_epoch, claim_id; /* id 0: none */
 	svip_ms claim_next;       /* when to repeat it */
 	svip_ms claim_step;
 	uint32_t yields;          /* bit per node: has yielded to this claim */
 
-	uint64_t promise;         /* never to hold at an epoch ≤ this; 0: none */
-	uint64_t yield_epoch, yield_id;
-	svip_ms below_since;      /* since when a majority reports epochs below the promise */
+	uint64_t floor;           /* promised: never to hold at an epoch below this; 0: nothing promised */
+	uint64_t yield_epoch, yield_id; /* the claim last yielded to; id 0: none */
+	svip_ms below_since;      /* since when a majority reports epochs below the floor; SVIP_NEVER */
 
 	enum core_state state;
 	enum core_reason reason;
