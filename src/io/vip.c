@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keeps the kernel's addresses as they were ordered, and knows the truth only from the kernel: acknowledgements and dumps.
+ * Notifications are hints to look. Must never renew what nobody has ordered.
+ */
+#include "vip.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "rtnl.h"
+
+enum {
+	LINKS_MAX = 256,
+	TABLE_MAX = 4096, /* addresses of this host that are looked at */
+};
+
+struct vip {
+	bool used, wanted, there;
+	bool relinked;
+	char interface[IFNAMSIZ];
+	int ifindex; /* 0: the interface isn't there */
+	bool up;
+	int n;
+	struct svip_addr *addr; /* owned */
+	svip_ms expires; /* when the kernel will remove them, at the earliest */
+};
+
+static struct {
+	struct vip_calls call;
+	void *ctx;
+	int n_links;
+	struct rtnl_link link[LINKS_MAX];
+	int n_table;
+	struct rtnl_address table[TABLE_MAX]; /* all addresses as of the last dump */
+	bool dirty;                           /* the table may be out of date */
+	int top; /* handles in use are below this */
+	struct vip vip[SVIP_INSTANCES_MAX];
+} v;
+
+/* ---- what is known of the kernel ---- */
+
+static void
+on_dumped_address(void *ctx, const struct rtnl_info *info)
+{
+	(void)ctx;
+	if (info == NULL) {
+		v.n_table = 0;
+	} else if (info->kind == RTNL_ADDRESS && info->address.addr.family != 0) {
+		if (v.n_table < TABLE_MAX)
+			v.table[v.n_table++] = info->address;
+		else
+			v.dirty = true; /* more than are looked at: say so again next time */
+	}
+}
+
+static int
+read_table(void)
+{
+	int rc = rtnl_dump_addresses(on_dumped_address, NULL);
+
+	if (rc != 0)
+		log_error("netlink: this host's addresses can't be read: %s", strerror(-rc));
+	return rc;
+}
+
+static struct rtnl_link *
+find_link(int ifindex)
+{
+	for (int i = 0; i < v.n_links; i++) {
+		if (v.link[i].ifindex == ifindex)
+			return &v.link[i];
+	}
+	return NULL;
+}
+
+static struct rtnl_link *
+named_link(const char *name)
+{
+	for (int i = 0; i < v.n_links; i++) {
+		if (strcmp(v.link[i].name, name) == 0)
+			return &v.link[i];
+	}
+	return NULL;
+}
+
+static void
+put_link(const struct rtnl_link *l)
+{
+	struct rtnl_link *old = find_link(l->ifindex);
+
+	if (old == NULL && v.n_links < LINKS_MAX)
+		old = &v.link[v.n_links++];
+	if (old == NULL)
+		log_warning("netlink: more than %d interfaces, %s isn't looked at", LINKS_MAX, l->name);
+	else
+		*old = *l;
+}
+
+static void
+on_dumped_link(void *ctx, const struct rtnl_info *info)
+{
+	(void)ctx;
+	if (info == NULL)
+		v.n_links = 0;
+	else if (info->kind == RTNL_LINK)
+		put_link(&info->link);
+}
+
+static bool
+is_member(const struct vip *p, const struct svip_addr *a)
+{
+	for (int k = 0; k < p->n; k++) {
+		if (svip_addr_same(&p->addr[k], a))
+			return true;
+	}
+	return false;
+}
+
+/* The instance that has the address; -1: none. */
+static int
+owner_of(const struct svip_addr *a)
+{
+	for (int i = 0; i < v.top; i++) {
+		if (v.vip[i].used && is_member(&v.vip[i], a))
+			return i;
+	}
+	return -1;
+}
+
+/* The address is where this program put it: same interface, same prefix. */
+static bool
+is_ours(const struct vip *p, const struct rtnl_address *a)
+{
+	if (a->ifindex != p->ifindex)
+		return false;
+	for (int k = 0; k < p->n; k++) {
+		if (svip_addr_same(&p->addr[k], &a->addr) && p->addr[k].prefix == a->addr.prefix)
+			return true;
+	}
+	return false;
+}
+
+/* ---- orders ---- */
+
+/* Removes every entry of the table that is an address of p. Returns 0 or the positive errno of a refusal. */
+static int
+remove_found(struct vip *p, const char *what)
+{
+	struct rtnl_address found[SVIP_ADDRESSES_MAX];
+	int error[SVIP_ADDRESSES_MAX], n = 0, rc;
+	char text[SVIP_TEXT_MAX];
+
+	for (int t = 0; t < v.n_table && n < SVIP_ADDRESSES_MAX; t++) {
+		if (is_member(p, &v.table[t].addr))
+			found[n++] = v.table[t];
+	}
+	if (n == 0)
+		return 0;
+	if (what != NULL) {
+		const struct rtnl_link *l = find_link(found[0].ifindex);
+
+		log_warning("%s on %s: %s, removing it", svip_addr_text(&found[0].addr, true, text),
+		    l != NULL ? l->name : "?", what);
+	}
+	rc = rtnl_delete(found, n, error);
+	if (rc != 0)
+		return -rc;
+	for (int k = 0; k < n; k++) {
+		if (error[k] != 0 && error[k] != EADDRNOTAVAIL && error[k] != ENODEV)
+			return error[k];
+	}
+	return 0;
+}
+
+/* Makes sure that none of p's addresses is on this host, and says so. */
+static void
+make_clear(int i, const char *what)
+{
+	struct vip *p = &v.vip[i];
+	int err = 0;
+
+	p->wanted = p->there = false;
+	for (int tries = 0; tries < 4; tries++) {
+		bool any = false;
+
+		err = -read_table();
+		if (err != 0)
+			break;
+		for (int t = 0; t < v.n_table && !any; t++)
+			any = is_member(p, &v.table[t].addr);
+		if (!any) {
+			v.call.clear(v.ctx, i);
+			return;
+		}
+		err = remove_found(p, what);
+		if (err != 0)
+			break;
+		err = EBUSY; /* somebody puts it back as fast as it is removed */
+	}
+	v.call.stuck(v.ctx, i, err);
+}
+
+static int
+ours(const struct vip *p, struct rtnl_address *out)
+{
+	for (int k = 0; k < p->n; k++)
+		out[k] = (struct rtnl_address){ .ifindex = p->ifindex, .addr = p->addr[k] };
+	return p->n;
+}
+
+void
+vip_drop(int i)
+{
+	struct vip *p = &v.vip[i];
+	struct rtnl_address a[SVIP_ADDRESSES_MAX];
+	int error[SVIP_ADDRESSES_MAX];
+
+	/* First what this program has put there, at once; then look whether anything is left. */
+	p->wanted = p->there = false;
+	if (p->ifindex != 0)
+		(void)rtnl_delete(a, ours(p, a), error);
+	make_clear(i, NULL);
+}
+
+void
+vip_hold(int i, svip_ms until)
+{
+	struct vip *p = &v.vip[i];
+	struct rtnl_address a[SVIP_ADDRESSES_MAX];
+	int error[SVIP_ADDRESSES_MAX], n, rc, err = 0;
+	svip_ms now = clock_ms(), left_s;
+
+	p->wanted = true;
+	if (p->there && until <= p->expires)
+		return;
+	if (until <= now) /* the loop was late: the next look at the lease drops it */
+		return;
+	left_s = (until - now + 999) / 1000;
+	n = ours(p, a);
+	rc = p->ifindex == 0 ? -ENODEV : rtnl_set(a, n, (uint32_t)left_s, error);
+	if (rc != 0)
+		err = -rc;
+	for (int k = 0; k < n && rc == 0 && err == 0; k++)
+		err = error[k];
+	if (err == 0) {
+		p->expires = now + left_s * 1000;
+		if (!p->there) {
+			p->there = true;
+			v.call.held(v.ctx, i);
+		}
+	} else if (p->there) {
+		p->there = false;
+		v.call.lost(v.ctx, i);
+	} else {
+		/* All or none. */
+		p->wanted = false;
+		if (p->ifindex != 0 && rc == 0)
+			(void)rtnl_delete(a, n, error);
+		rc = -read_table();
+		if (rc == 0)
+			rc = remove_found(p, NULL);
+		if (rc == 0)
+			v.call.refused(v.ctx, i, err);
+		else
+			v.call.stuck(v.ctx, i, rc);
+	}
+}
+
+/* Compares the table with the orders. */
+static void
+reconcile(int i)
+{
+	struct vip *p = &v.vip[i];
+	int found = 0;
+	bool any = false;
+
+	for (int t = 0; t < v.n_table; t++) {
+		if (!is_member(p, &v.table[t].addr))
+			continue;
+		any = true;
+		found += is_ours(p, &v.table[t]);
+	}
+	if (p->wanted && p->there && found < p->n) {
+		p->there = false;
+		v.call.lost(v.ctx, i);
+	} else if (!p->wanted && any) {
+		make_clear(i, "a virtual address that this node doesn't hold");
+	}
+}
+
+/* ---- changes ---- */
+
+static void
+refresh_link(int i)
+{
+	struct vip *p = &v.vip[i];
+	const struct rtnl_link *l = named_link(p->interface);
+	int ifindex = l != NULL ? l->ifindex : 0;
+	bool up = l != NULL && l->up, moved = p->ifindex != ifindex;
+
+	if (moved && p->there) /* the addresses went with the interface */
+		v.dirty = true;
+	p->ifindex = ifindex;
+	if (up != p->up) {
+		p->up = up;
+		v.call.link(v.ctx, i, up);
+	} else if (up && (moved || p->relinked)) {
+		v.call.relinked(v.ctx, i);
+	}
+	p->relinked = false;
+}
+
+static void
+refresh_links(const char *changed_mac)
+{
+	for (int i = 0; i < v.top; i++) {
+		struct vip *p = &v.vip[i];
+
+		if (!p->used)
+			continue;
+		if (changed_mac != NULL && strcmp(changed_mac, p->interface) == 0)
+			p->relinked = true;
+		refresh_link(i);
+	}
+}
+
+static void
+on_link(const struct rtnl_info *info)
+{
+	struct rtnl_link *old = find_link(info->link.ifindex);
+	bool new_mac = old != NULL && memcmp(old->mac, info->link.mac, 6) != 0;
+
+	if (info->kind == RTNL_LINK) {
+		put_link(&info->link);
+	} else if (old != NULL) {
+		*old = v.link[--v.n_links];
+	}
+	refresh_links(new_mac ? info->link.name : NULL);
+}
+
+static void
+on_address(const struct rtnl_info *info)
+{
+	const struct svip_addr *a = &info->address.addr;
+	bool appeared = info->kind == RTNL_ADDRESS;
+	int i;
+
+	if (a->family == 0)
+		return;
+	i = owner_of(a);
+	if (i != -1) {
+		/* Renewals and what was just removed are the normal case; anything else needs a look. */
+		if (appeared != v.vip[i].wanted || !is_ours(&v.vip[i], &info->address))
+			v.dirty = true;
+		return;
+	}
+	for (int t = 0; t < v.n_table; t++) {
+		if (v.table[t].ifindex == info->address.ifindex && svip_addr_same(&v.table[t].addr, a)) {
+			if (!appeared)
+				v.dirty = true;
+			return;
+		}
+	}
+	if (appeared)
+		v.dirty = true;
+}
+
+static void
+on_change(void *ctx, const struct rtnl_info *info)
+{
+	(void)ctx;
+	if (info->kind == RTNL_LINK || info->kind == RTNL_LINK_GONE)
+		on_link(info);
+	else if (info->kind == RTNL_ADDRESS || info->kind == RTNL_ADDRESS_GONE)
+		on_address(info);
+}
+
+static void
+on_overrun(void *ctx)
+{
+	(void)ctx;
+	log_warning("netlink: notifications were lost, reading everything again");
+	if (rtnl_dump_links(on_dumped_link, NULL) == 0)
+		refresh_links(NULL);
+	v.dirty = true;
+}
+
+static void
+on_settled(void *ctx)
+{
+	(void)ctx;
+	if (!v.dirty)
+		return;
+	v.dirty = false;
+	if (read_table() != 0) {
+		v.dirty = true;
+		return;
+	}
+	for (int i = 0; i < v.top; i++) {
+		if (v.vip[i].used)
+			reconcile(i);
+	}
+	v.call.locals(v.ctx);
+}
+
+/* ---- life ---- */
+
+int
+vip_init(struct ev_loop *loop, const struct vip_calls *call, void *ctx)
+{
+	int rc;
+
+	memset(&v, 0, sizeof(v));
+	v.call = *call;
+	v.ctx = ctx;
+	rc = rtnl_init(loop, on_change, on_overrun, on_settled, NULL);
+	if (rc == 0)
+		rc = rtnl_dump_links(on_dumped_link, NULL);
+	if (rc == 0)
+		rc = rtnl_dump_addresses(on_dumped_address, NULL);
+	return rc;
+}
+
+void
+vip_fini(void)
+{
+	rtnl_fini();
+	for (int i = 0; i < v.top; i++)
+		free(v.vip[i].addr);
+	memset(v.vip, 0, sizeof(v.vip));
+}
+
+void
+vip_add(int i, const char *interface, const struct svip_addr *addr, int n)
+{
+	struct vip *p = &v.vip[i];
+
+	assert(!p->used && n >= 1 && n <= SVIP_ADDRESSES_MAX);
+	memset(p, 0, sizeof(*p));
+	p->addr = calloc((size_t)n, sizeof(*addr));
+	if (p->addr == NULL)
+		abort();
+	memcpy(p->addr, addr, (size_t)n * sizeof(*addr));
+	p->n = n;
+	memcpy(p->interface, interface, strnlen(interface, IFNAMSIZ - 1));
+	p->used = true;
+	if (i >= v.top)
+		v.top = i + 1;
+}
+
+void
+vip_start(int i)
+{
+	struct vip *p = &v.vip[i];
+	const struct rtnl_link *l = named_link(p->interface);
+
+	p->ifindex = l != NULL ? l->ifindex : 0;
+	p->up = l != NULL && l->up;
+	v.call.link(v.ctx, i, p->up);
+	make_clear(i, "left over");
+}
+
+void
+vip_remove(int i)
+{
+	free(v.vip[i].addr);
+	memset(&v.vip[i], 0, sizeof(v.vip[i]));
+}
+
+bool
+vip_is_virtual(const struct svip_addr *a)
+{
+	return owner_of(a) != -1;
+}
+
+bool
+vip_is_local(const struct svip_addr *a)
+{
+	if (owner_of(a) != -1)
+		return false;
+	for (int t = 0; t < v.n_table; t++) {
+		if (svip_addr_same(&v.table[t].addr, a))
+			return true;
+	}
+	return false;
+}
+
+int
+vip_locals(struct svip_addr *out, int max)
+{
+	int n = 0;
+
+	for (int t = 0; t < v.n_table && n < max; t++) {
+		if (owner_of(&v.table[t].addr) == -1)
+			out[n++] = v.table[t].addr;
+	}
+	return n;
+}
+
+bool
+vip_link(int i, int *ifindex, uint8_t mac[6], bool *ethernet)
+{
+	const struct rtnl_link *l = find_link(v.vip[i].ifindex);
+
+	if (v.vip[i].ifindex == 0 || l == NULL)
+		return false;
+	*ifindex = l->ifindex;
+	memcpy(mac, l->mac, 6);
+	*ethernet = l->ethernet;
+	return true;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtual addresses in the kernel, the links they live on, and this host's own addresses.
+ * Carries out "hold until" and "drop" and reports what the kernel has confirmed; decides nothing.
+ */
+#ifndef IO_VIP_H
+#define IO_VIP_H
+
+#include <svip/types.h>
+
+struct ev_loop;
+
+/* All of them are called from the loop or from within the functions below. i: the instance's handle. */
+struct vip_calls {
+	void (*held)(void *ctx, int i);             /* all addresses are there, by the kernel's word */
+	void (*refused)(void *ctx, int i, int err); /* the kernel refused one; none is there */
+	void (*clear)(void *ctx, int i);            /* none is there, by the kernel's word */
+	void (*stuck)(void *ctx, int i, int err);   /* the kernel refused to remove one */
+	void (*lost)(void *ctx, int i);             /* one has gone though it should be held */
+	void (*link)(void *ctx, int i, bool up);    /* the interface went up or down, came or went */
+	void (*relinked)(void *ctx, int i);         /* same link, but another MAC or index: announce again */
+	void (*locals)(void *ctx);                  /* this host's own addresses have changed */
+};
+
+/* Reads links and addresses and listens to their changes. 0 or -errno. */
+int vip_init(struct ev_loop *, const struct vip_calls *, void *ctx);
+void vip_fini(void); /* touches no address */
+
+/* Makes known that the instance with this handle (0 … SVIP_INSTANCES_MAX-1) has these addresses (copied). */
+void vip_add(int i, const char *interface, const struct svip_addr *, int n);
+
+/* Looks at the link and the kernel's addresses, removes left-overs, then calls link() and clear() or stuck(). */
+void vip_start(int i);
+
+/* Forgets the instance; its addresses must be gone. */
+void vip_remove(int i);
+
+/* Has all addresses until `until` at least, and by the kernel's own hand not for long after: the kernel counts
+ * whole seconds. Calls held() or refused() when they were not there before; a failed renewal calls lost(). */
+void vip_hold(int i, svip_ms until);
+
+/* Removes them, on whatever interface and with whatever prefix; calls clear() or stuck(). */
+void vip_drop(int i);
+
+/* This host has the address, and it is no virtual one. */
+bool vip_is_local(const struct svip_addr *);
+bool vip_is_virtual(const struct svip_addr *);
+
+/* All addresses of this host but the virtual ones: up to max into out; returns how many. */
+int vip_locals(struct svip_addr *out, int max);
+
+/* The instance's link as it is now: false when the interface isn't there. */
+bool vip_link(int i, int *ifindex, uint8_t mac[6], bool *ethernet);
+
+#endif

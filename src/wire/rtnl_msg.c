@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Builds and reads rtnetlink messages. Must not trust a length that it has not checked. */
+#include "rtnl_msg.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if_arp.h>
+#include <string.h>
+
+static size_t
+address_len(const struct svip_addr *a)
+{
+	return a->family == 4 ? 4 : 16;
+}
+
+static struct nlmsghdr *
+put_ifaddr(void *out, uint16_t type, uint16_t flags, uint32_t seq, const struct rtnl_address *a)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(out);
+	struct ifaddrmsg *ifa;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	nlh->nlmsg_seq = seq;
+	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+	ifa->ifa_family = a->addr.family == 4 ? AF_INET : AF_INET6;
+	ifa->ifa_prefixlen = a->addr.prefix;
+	ifa->ifa_index = (uint32_t)a->ifindex;
+	if (a->addr.family == 4 && a->addr.prefix == 32)
+		ifa->ifa_scope = RT_SCOPE_HOST;
+	mnl_attr_put(nlh, IFA_LOCAL, address_len(&a->addr), a->addr.bytes);
+	mnl_attr_put(nlh, IFA_ADDRESS, address_len(&a->addr), a->addr.bytes);
+	return nlh;
+}
+
+size_t
+rtnl_put_address(void *out, uint32_t seq, const struct rtnl_address *a, uint32_t valid_s)
+{
+	struct nlmsghdr *nlh = put_ifaddr(out, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, seq, a);
+	struct ifa_cacheinfo life = { .ifa_valid = valid_s };
+
+	if (a->addr.family == 4)
+		life.ifa_prefered = valid_s; /* 0 is ignored for IPv4 */
+	else
+		mnl_attr_put_u32(nlh, IFA_FLAGS, IFA_F_NODAD);
+	mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(life), &life);
+	return nlh->nlmsg_len;
+}
+
+size_t
+rtnl_put_delete(void *out, uint32_t seq, const struct rtnl_address *a)
+{
+	return put_ifaddr(out, RTM_DELADDR, 0, seq, a)->nlmsg_len;
+}
+
+size_t
+rtnl_put_dump_addresses(void *out, uint32_t seq)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(out);
+	struct ifaddrmsg *ifa;
+
+	nlh->nlmsg_type = RTM_GETADDR;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nlh->nlmsg_seq = seq;
+	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+	ifa->ifa_family = AF_UNSPEC;
+	return nlh->nlmsg_len;
+}
+
+size_t
+rtnl_put_dump_links(void *out, uint32_t seq)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(out);
+	struct ifinfomsg *ifi;
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nlh->nlmsg_seq = seq;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_family = AF_UNSPEC;
+	return nlh->nlmsg_len;
+}
+
+/* ---- reading ---- */
+
+static void
+copy_address(struct rtnl_address *a, const struct nlattr *attr)
+{
+	if (mnl_attr_get_payload_len(attr) == address_len(&a->addr))
+		memcpy(a->addr.bytes, mnl_attr_get_payload(attr), address_len(&a->addr));
+}
+
+/* What address_attr() and link_attr() have found. */
+struct attrs {
+	const struct nlattr *local, *address, *flags, *name;
+};
+
+static int
+address_attr(const struct nlattr *attr, void *data)
+{
+	struct attrs *found = data;
+
+	if (mnl_attr_get_type(attr) == IFA_LOCAL)
+		found->local = attr;
+	else if (mnl_attr_get_type(attr) == IFA_ADDRESS)
+		found->address = attr;
+	else if (mnl_attr_get_type(attr) == IFA_FLAGS)
+		found->flags = attr;
+	return MNL_CB_OK;
+}
+
+static bool
+read_address(const struct nlmsghdr *nlh, struct rtnl_address *a)
+{
+	const struct ifaddrmsg *ifa;
+	struct attrs found = { 0 };
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifa))
+		return false;
+	ifa = mnl_nlmsg_get_payload(nlh);
+	if (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6)
+		return true; /* left with family 0 */
+	a->ifindex = (int)ifa->ifa_index;
+	a->addr.family = ifa->ifa_family == AF_INET ? 4 : 6;
+	a->addr.prefix = ifa->ifa_prefixlen;
+	a->flags = ifa->ifa_flags;
+	mnl_attr_parse(nlh, sizeof(*ifa), address_attr, &found);
+	if (found.flags != NULL && mnl_attr_get_payload_len(found.flags) == sizeof(uint32_t))
+		a->flags = mnl_attr_get_u32(found.flags);
+	/* IFA_ADDRESS is the other end's on a point-to-point link (linux/if_addr.h). */
+	if (found.local != NULL || found.address != NULL)
+		copy_address(a, found.local != NULL ? found.local : found.address);
+	return true;
+}
+
+static int
+link_attr(const struct nlattr *attr, void *data)
+{
+	struct attrs *found = data;
+
+	if (mnl_attr_get_type(attr) == IFLA_IFNAME)
+		found->name = attr;
+	else if (mnl_attr_get_type(attr) == IFLA_ADDRESS)
+		found->address = attr;
+	return MNL_CB_OK;
+}
+
+static bool
+read_link(const struct nlmsghdr *nlh, struct rtnl_link *l)
+{
+	const struct ifinfomsg *ifi;
+	struct attrs found = { 0 };
+	size_t len;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi))
+		return false;
+	ifi = mnl_nlmsg_get_payload(nlh);
+	l->ifindex = ifi->ifi_index;
+	l->up = (ifi->ifi_flags & IFF_UP) && (ifi->ifi_flags & IFF_RUNNING);
+	l->ethernet = ifi->ifi_type == ARPHRD_ETHER;
+	mnl_attr_parse(nlh, sizeof(*ifi), link_attr, &found);
+	if (found.name != NULL) {
+		len = mnl_attr_get_payload_len(found.name);
+		memcpy(l->name, mnl_attr_get_payload(found.name), len < IFNAMSIZ ? len : IFNAMSIZ - 1);
+	}
+	if (found.address != NULL && mnl_attr_get_payload_len(found.address) == sizeof(l->mac))
+		memcpy(l->mac, mnl_attr_get_payload(found.address), sizeof(l->mac));
+	return true;
+}
+
+static bool
+read_message(const struct nlmsghdr *nlh, struct rtnl_info *info)
+{
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		info->kind = nlh->nlmsg_type == RTM_NEWADDR ? RTNL_ADDRESS : RTNL_ADDRESS_GONE;
+		return read_address(nlh, &info->address);
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		info->kind = nlh->nlmsg_type == RTM_NEWLINK ? RTNL_LINK : RTNL_LINK_GONE;
+		return read_link(nlh, &info->link);
+	case NLMSG_ERROR:
+		info->kind = RTNL_ACK;
+		if (mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nlmsgerr))
+			return false;
+		info->error = -((const struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error;
+		return info->error >= 0;
+	case NLMSG_DONE:
+		info->kind = RTNL_DONE;
+		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(int))
+			info->error = -*(const int *)mnl_nlmsg_get_payload(nlh);
+		return true;
+	default:
+		info->kind = RTNL_OTHER;
+		return true;
+	}
+}
+
+bool
+rtnl_parse(const void *in, size_t len, void (*each)(void *, const struct rtnl_info *), void *ctx, const char **why)
+{
+	const struct nlmsghdr *nlh = in;
+	int left = (int)len;
+
+	while (left > 0) {
+		struct rtnl_info info = { .kind = RTNL_OTHER };
+
+		if (!mnl_nlmsg_ok(nlh, left)) {
+			*why = "message cut off";
+			return false;
+		}
+		info.seq = nlh->nlmsg_seq;
+		info.interrupted = (nlh->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+		if (!read_message(nlh, &info)) {
+			*why = "message too short for its type";
+			return false;
+		}
+		each(ctx, &info);
+		nlh = mnl_nlmsg_next(nlh, &left);
+	}
+	return true;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* rtnetlink messages as structs, by libmnl. No descriptor. Source: rtnetlink(7), net/ipv4/devinet.c, net/ipv6/addrconf.c. */
+#ifndef WIRE_RTNL_MSG_H
+#define WIRE_RTNL_MSG_H
+
+#include <net/if.h>
+#include <svip/types.h>
+
+enum { RTNL_MSG_MAX = 160 }; /* bytes of any one message built here */
+
+struct rtnl_address {
+	int ifindex;
+	struct svip_addr addr;
+	uint32_t flags; /* IFA_F_*; only when read */
+};
+
+struct rtnl_link {
+	int ifindex;
+	char name[IFNAMSIZ];
+	bool up;       /* IFF_UP and IFF_RUNNING: carrier is there */
+	bool ethernet;
+	uint8_t mac[6];
+};
+
+/*
+ * "Have this address for valid_s seconds from now": created, or its lifetime replaced. IPv4 /32 gets scope host, so
+ * that it is never chosen as a source address; IPv6 gets preferred lifetime 0 for the same reason, and no duplicate
+ * address detection. Both ask for an acknowledgement. Return the length; out has RTNL_MSG_MAX bytes.
+ */
+size_t rtnl_put_address(void *out, uint32_t seq, const struct rtnl_address *, uint32_t valid_s);
+size_t rtnl_put_delete(void *out, uint32_t seq, const struct rtnl_address *);
+
+/* Dumps: all addresses of all interfaces; all links. */
+size_t rtnl_put_dump_addresses(void *out, uint32_t seq);
+size_t rtnl_put_dump_links(void *out, uint32_t seq);
+
+enum rtnl_kind { RTNL_OTHER, RTNL_ADDRESS, RTNL_ADDRESS_GONE, RTNL_LINK, RTNL_LINK_GONE, RTNL_ACK, RTNL_DONE };
+
+struct rtnl_info {
+	enum rtnl_kind kind;
+	uint32_t seq;
+	int error;      /* RTNL_ACK and RTNL_DONE: 0 or a positive errno */
+	bool interrupted; /* the dump is not consistent: ask again */
+	struct rtnl_address address;
+	struct rtnl_link link;
+};
+
+/* Calls each(ctx, info) for every message in the buffer. False: malformed, *why says how. */
+bool rtnl_parse(const void *in, size_t len, void (*each)(void *ctx, const struct rtnl_info *), void *ctx,
+    const char **why);
+
+#endif
