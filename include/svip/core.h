@@ -122,7 +122,7 @@ enum core_action_kind {
 	ACT_ANNOUNCE, /* instance: start a burst of announcements */
 	ACT_POLL,     /* instance: ask every Sentinel, and the local Redis, now */
 	ACT_SEND,     /* instance: send a heartbeat with this instance now */
-	ACT_STATE,    /* instance, from, to, reason: tell log, history, scripts; from == to: another reason
+	ACT_STATE,    /* instance, from, to, reason, until = ms spent in from: tell log, history, scripts; from == to: another reason
 	                 that people must hear of (holding without a quorum) */
 	ACT_VOID,     /* instance: warn: the Sentinels were reset, an old promise is void */
 };
@@ -130,7 +130,7 @@ enum core_action_kind {
 struct core_action {
 	uint8_t kind, from, to, reason;
 	int16_t instance;
-	svip_ms until;
+	svip_ms until; /* a time; with ACT_STATE a span */
 };
 
 enum { CORE_ACTIONS_MAX = 6 * SVIP_INSTANCES_MAX + 64 };

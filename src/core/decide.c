@@ -46,6 +46,7 @@ transition(struct core *c, int i, enum core_state to, enum core_reason why, svip
 		a->from = (uint8_t)in->state;
 		a->to = (uint8_t)to;
 		a->reason = (uint8_t)why;
+		a->until = now - in->since;
 		if (in->state != to)
 			in->since = now;
 	}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Answers the control socket: asks report.c for words, carries out the few commands that change something. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon_state.h"
+#include "hands.h"
+#include "io/announcer.h"
+#include "io/clock.h"
+#include "io/control.h"
+#include "io/heartbeat_io.h"
+#include "io/sentinel.h"
+#include "report.h"
+#include "wire/ctl_request.h"
+
+static void
+fill_sentinels(struct report_sentinel *out, struct sentinel_status *st, svip_ms now)
+{
+	struct daemon_state *d = daemon_state();
+
+	for (int s = 0; s < d->set->n_sentinels; s++) {
+		sentinel_status(hands_sentinels(), s, now, &st[s]);
+		out[s] = (struct report_sentinel){ .state = st[s].state, .error = st[s].error,
+			.last_reply = st[s].last_reply_ms < 0 ? SVIP_LONG_AGO : now - st[s].last_reply_ms,
+			.connects = st[s].reconnects };
+	}
+}
+
+static char *
+report(const struct ctl_request *r)
+{
+	static struct report_instance instance[SVIP_INSTANCES_MAX];
+	static struct report_sentinel sentinel[SVIP_SENTINELS_MAX];
+	static struct sentinel_status status[SVIP_SENTINELS_MAX];
+	static struct report_peer peer[SVIP_NODES_MAX];
+	struct daemon_state *d = daemon_state();
+	svip_ms now = clock_ms();
+
+	fill_sentinels(sentinel, status, now);
+	for (int p = 0; p < d->set->n_nodes; p++)
+		peer[p] = (struct report_peer){ 0 };
+	for (int i = 0; i < d->core.conf.n_instances; i++) {
+		struct slot *s = &d->slot[d->slot_of[i]];
+
+		instance[i] = (struct report_instance){ .conflicts = s->conflicts, .conflict = s->conflict,
+			.announcements = announcer_count(d->slot_of[i]), .redis_error = s->redis_error };
+		for (int k = 0; k < d->set->n_sentinels; k++)
+			instance[i].fault[k] = s->fault[k];
+	}
+	return report_reply(&d->core, d->set,
+	    &(struct report_input){ .now = now, .wall_ms = clock_wall_ms(now), .pid = getpid(), .version = PACKAGE_VERSION,
+		.sentinel = sentinel, .peer = peer, .instance = instance, .history = &d->history },
+	    r);
+}
+
+static char *
+reload(void)
+{
+	char *text = NULL, *reply;
+
+	if (daemon_reload(&text))
+		reply = report_done("reloaded");
+	else
+		reply = report_errors("reload-refused", "nothing has been changed", text != NULL ? text : "");
+	free(text);
+	return reply;
+}
+
+static char *
+maintenance(bool on)
+{
+	log_notice("maintenance %s", on ? "on: this node takes nothing" : "off");
+	daemon_post(&(struct core_event){ .kind = EV_MAINTENANCE, .yes = on });
+	return report_done(on ? "maintenance is on: this node takes nothing; what it holds it keeps"
+			      : "maintenance is off");
+}
+
+/* A mere hint: ask the Sentinels now. */
+static char *
+client_reconfig(const char *name)
+{
+	struct daemon_state *d = daemon_state();
+
+	for (int i = 0; i < d->core.conf.n_instances; i++) {
+		if (strcmp(d->slot[d->slot_of[i]].conf.name, name) == 0) {
+			sentinel_poll(hands_sentinels(), i);
+			return report_done("asking the Sentinels");
+		}
+	}
+	return report_error("unknown-instance", "no such instance here");
+}
+
+char *
+daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
+{
+	struct ctl_request r;
+	struct ctl_error err;
+
+	(void)ctx;
+	if (!ctl_request_parse(line, &r, &err))
+		return report_error(err.word, err.message);
+	if (!ctl_request_permitted(&r, caller->uid, getuid()))
+		return report_error("not-permitted", "only root and the daemon's own user may change something");
+	if (ctl_request_usage(r.command)->changes)
+		log_notice("control: \"%s\" by uid %u, pid %d", line, (unsigned)caller->uid, (int)caller->pid);
+	switch (r.command) {
+	case CTL_RELOAD:
+		return reload();
+	case CTL_MAINTENANCE:
+		return maintenance(r.on);
+	case CTL_CLIENT_RECONFIG:
+		return client_reconfig(r.name);
+	case CTL_STATUS:
+	case CTL_PEERS:
+	case CTL_SENTINELS:
+	case CTL_WHY:
+	case CTL_HISTORY:
+	case CTL_VERSION:
+	case CTL_HELP:
+	case CTL_COMMANDS:
+		break;
+	}
+	return report(&r);
+}

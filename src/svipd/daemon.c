@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Carries events to the core and its decisions to the hands. The order of things is here and nowhere else: what the
+ * kernel must do comes first, then words to the peers, then questions to the Sentinels, then logs and scripts.
+ */
+#include "daemon.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "daemon_state.h"
+#include "hands.h"
+#include "io/announcer.h"
+#include "io/clock.h"
+#include "io/conflict.h"
+#include "io/control.h"
+#include "io/heartbeat_io.h"
+#include "io/local_redis.h"
+#include "io/priv.h"
+#include "io/script.h"
+#include "io/sdnotify.h"
+#include "io/seal.h"
+#include "io/sentinel.h"
+#include "io/vip.h"
+
+enum {
+	JUMP_MS = 500,         /* the wall clock against CLOCK_BOOTTIME: a jump, not a correction */
+	STOP_LIMIT_MS = 5000,  /* for the last scripts, and for a kernel that won't let go */
+};
+
+static struct daemon_state d;
+static struct control *control;
+static ev_io timer_watch;
+static ev_timer beat, watchdog, stop_limit;
+static ev_prepare before_sleep;
+static ev_check after_sleep;
+static int timer_fd = -1;
+static svip_ms armed = SVIP_NEVER; /* what timer_fd is set to */
+static svip_ms last_turn;          /* when the loop was last seen going */
+static int64_t clock_offset;
+
+struct daemon_state *
+daemon_state(void)
+{
+	return &d;
+}
+
+/* ---- decisions to the hands ---- */
+
+static void
+send_heartbeats(void)
+{
+	static struct heartbeat hb;
+	int next = 0;
+
+	do {
+		next = core_heartbeat(&d.core, next, clock_ms(), clock_us(), &hb);
+		heartbeat_io_send(&hb);
+	} while (next < d.core.conf.n_instances);
+}
+
+static void
+announce(int i)
+{
+	int s = d.slot_of[i], ifindex;
+	uint8_t mac[6];
+	bool ethernet;
+
+	if (!vip_link(s, &ifindex, mac, &ethernet))
+		return;
+	announcer_start(s, ifindex, mac, ethernet);
+	conflict_start(s, ifindex, mac);
+}
+
+static void
+carry_out(const struct core_action *a)
+{
+	int s = d.slot_of[a->instance];
+
+	switch ((enum core_action_kind)a->kind) {
+	case ACT_HOLD:
+		vip_hold(s, a->until);
+		return;
+	case ACT_DROP:
+		announcer_stop(s);
+		conflict_stop(s);
+		vip_drop(s);
+		return;
+	case ACT_ANNOUNCE:
+		announce(a->instance);
+		return;
+	case ACT_POLL:
+		d.slot[s].poll = true;
+		return;
+	case ACT_SEND:
+		d.send = true;
+		return;
+	case ACT_STATE:
+	case ACT_VOID:
+		assert(d.n_told < CORE_ACTIONS_MAX);
+		d.told[d.n_told++] = *a;
+		return;
+	}
+}
+
+static void
+step(const struct core_event *ev)
+{
+	d.out.n = 0;
+	core_step(&d.core, ev, clock_ms(), clock_us(), &d.out);
+	for (int i = 0; i < d.out.n; i++)
+		carry_out(&d.out.a[i]);
+}
+
+static void
+arm_timer(void)
+{
+	svip_ms due = core_deadline(&d.core);
+	struct itimerspec t = { 0 };
+
+	/* An alarm that comes too early is harmless, and cheaper than setting it at each renewal. */
+	if (due >= armed)
+		return;
+	t.it_value.tv_sec = due / 1000;
+	t.it_value.tv_nsec = due % 1000 * 1000000;
+	if (timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &t, NULL) == -1) {
+		log_error("timer: %s; letting everything go", strerror(errno));
+		abort(); /* the kernel's lifetimes do the rest */
+	}
+	armed = due;
+}
+
+static void
+tell_all(void)
+{
+	for (int i = 0; i < d.n_told; i++) {
+		const struct core_action *a = &d.told[i];
+
+		if (a->kind == ACT_STATE)
+			daemon_tell(a);
+		else
+			log_warning("%s: the Sentinels have gone back to an older epoch for good (reset?): an "
+				    "old promise is void",
+			    d.slot[d.slot_of[a->instance]].conf.name);
+	}
+	d.n_told = 0;
+}
+
+static void
+flush(void)
+{
+	if (d.send) {
+		d.send = false;
+		send_heartbeats();
+	}
+	for (int i = 0; i < d.core.conf.n_instances; i++) {
+		struct slot *s = &d.slot[d.slot_of[i]];
+
+		if (!s->poll)
+			continue;
+		s->poll = false;
+		sentinel_poll(d.slot_of[i]);
+		local_redis_poll(d.slot_of[i]);
+	}
+	tell_all();
+	arm_timer();
+}
+
+void
+daemon_post(const struct core_event *ev)
+{
+	if (d.busy) {
+		/* Only the kernel's answers come here: each order has one, so there is always room. */
+		assert(d.n_events < DAEMON_EVENTS_MAX && ev->kind != EV_HEARTBEAT);
+		d.event[d.n_events++] = *ev;
+		return;
+	}
+	d.busy = true;
+	step(ev);
+	for (int i = 0; i < d.n_events; i++)
+		step(&d.event[i]);
+	d.n_events = 0;
+	d.busy = false;
+	flush();
+}
+
+void
+daemon_post_slot(enum core_event_kind kind, int slot)
+{
+	daemon_post(&(struct core_event){ .kind = kind, .instance = d.slot[slot].index });
+}
+
+/* ---- time ---- */
+
+static void
+on_timer(struct ev_loop *loop, ev_io *w, int revents)
+{
+	uint64_t count;
+
+	(void)loop, (void)w, (void)revents;
+	(void)!read(timer_fd, &count, sizeof(count));
+	armed = SVIP_NEVER;
+	daemon_post(&(struct core_event){ .kind = EV_TICK });
+}
+
+static void
+jumped(const char *what, long long ms)
+{
+	log_warning("%s by %lld ms: letting go of everything, to be earned anew", what, ms);
+	daemon_post(&(struct core_event){ .kind = EV_JUMP });
+}
+
+/* First of all on every wake-up, before any input is read: have we slept too long, is a lease over? */
+static void
+on_wake(struct ev_loop *loop, ev_check *w, int revents)
+{
+	svip_ms now = clock_ms(), slept = now - last_turn;
+	int64_t offset = clock_offset_ms(), moved = offset - clock_offset;
+
+	(void)loop, (void)w, (void)revents;
+	last_turn = now;
+	clock_offset = offset;
+	if (slept > d.set->poll_ms + d.set->lease_ms / 2)
+		jumped("the process has not run, late", slept);
+	else if (moved > JUMP_MS || moved < -JUMP_MS)
+		jumped("the clock was set", moved);
+	else if (now >= core_deadline(&d.core))
+		daemon_post(&(struct core_event){ .kind = EV_TICK });
+}
+
+static void
+on_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	on_wake(loop, &after_sleep, revents);
+	(void)w;
+}
+
+static void
+on_beat(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)w, (void)revents;
+	send_heartbeats();
+}
+
+static void
+on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)w, (void)revents;
+	sdnotify_send("WATCHDOG=1");
+}
+
+static int
+start_timers(void)
+{
+	double beat_s = (double)d.set->heartbeat_ms / 1000, dog_s = (double)sdnotify_watchdog_ms() / 1000;
+
+	timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (timer_fd == -1)
+		return -errno;
+	ev_io_init(&timer_watch, on_timer, timer_fd, EV_READ);
+	ev_set_priority(&timer_watch, EV_MAXPRI);
+	ev_io_start(d.loop, &timer_watch);
+	ev_timer_init(&beat, on_beat, beat_s, beat_s);
+	ev_timer_start(d.loop, &beat);
+	if (dog_s > 0) {
+		ev_timer_init(&watchdog, on_watchdog, dog_s, dog_s);
+		ev_timer_start(d.loop, &watchdog);
+	}
+	last_turn = clock_ms();
+	clock_offset = clock_offset_ms();
+	ev_check_init(&after_sleep, on_wake);
+	ev_set_priority(&after_sleep, EV_MAXPRI);
+	ev_check_start(d.loop, &after_sleep);
+	ev_prepare_init(&before_sleep, on_sleep);
+	ev_prepare_start(d.loop, &before_sleep);
+	return 0;
+}
+
+/* ---- slots ---- */
+
+int
+daemon_slot_add(const struct set_instance *conf)
+{
+	int s = 0;
+
+	while (s < SVIP_INSTANCES_MAX && d.slot[s].used)
+		s++;
+	if (s == SVIP_INSTANCES_MAX)
+		return -1;
+	memset(&d.slot[s], 0, sizeof(d.slot[s]));
+	d.slot[s].used = true;
+	d.slot[s].conf = *conf;
+	return s;
+}
+
+void
+daemon_slot_start(int s)
+{
+	const struct set_instance *conf = &d.slot[s].conf;
+
+	vip_add(s, conf->interface, conf->address, conf->n_addresses);
+	announcer_add(s, conf->name, conf->address, conf->n_addresses);
+	conflict_add(s, conf->address, conf->n_addresses);
+	sentinel_add(s, conf->name);
+	local_redis_add(s, &conf->redis);
+	vip_start(s);
+}
+
+void
+daemon_slot_remove(int s)
+{
+	int i = d.slot[s].index, last = d.core.conf.n_instances - 1;
+
+	sentinel_remove(s);
+	local_redis_remove(s);
+	announcer_remove(s);
+	conflict_remove(s);
+	vip_remove(s);
+	core_remove(&d.core, i);
+	if (i != last) { /* the core has moved its last one */
+		d.slot_of[i] = d.slot_of[last];
+		d.slot[d.slot_of[i]].index = i;
+	}
+	d.slot[s].used = false;
+}
+
+/* ---- life ---- */
+
+static void
+core_start(void)
+{
+	static uint64_t ids[SVIP_INSTANCES_MAX];
+	const struct settings *set = d.set;
+	struct core_conf conf = { .lease_ms = set->lease_ms, .guard_ms = set->guard_ms, .poll_ms = set->poll_ms,
+		.heartbeat_ms = set->heartbeat_ms, .drift_ppm = set->drift_ppm, .n_sentinels = set->n_sentinels,
+		.n_nodes = set->n_nodes, .self = set->self, .n_instances = set->n_instances,
+		.hold_on_quorum_loss = set->hold_on_quorum_loss, .observe = set->observe,
+		.cluster = set->cluster_id, .incarnation = seal_random64(), .seed = seal_random64(),
+		.version = SVIPD_VERSION_NUMBER, .serial = set->serial };
+
+	memcpy(conf.digest_safety, set->digest_safety, SVIP_DIGEST_LEN);
+	memcpy(conf.digest_all, set->digest_all, SVIP_DIGEST_LEN);
+	for (int i = 0; i < set->n_nodes; i++)
+		hb_node(&set->node[i], conf.node[i]);
+	for (int i = 0; i < set->n_instances; i++) {
+		int s = daemon_slot_add(&set->instance[i]);
+
+		ids[i] = set->instance[i].id;
+		d.slot[s].index = i;
+		d.slot_of[i] = s;
+	}
+	d.started = clock_ms();
+	core_init(&d.core, &conf, ids, d.started);
+}
+
+static bool
+failed(char *why, size_t size, const char *what, int rc)
+{
+	snprintf(why, size, "%s: %s", what, strerror(-rc));
+	return false;
+}
+
+static gid_t
+group_id(const char *name)
+{
+	const struct group *g = name[0] != '\0' ? getgrnam(name) : NULL;
+
+	return g != NULL ? g->gr_gid : (gid_t)-1;
+}
+
+bool
+daemon_init(struct ev_loop *loop, struct settings *set, const struct daemon_options *options, char *why, size_t size)
+{
+	int rc;
+
+	d.loop = loop;
+	d.set = set;
+	d.options = *options;
+	rc = seal_init(set);
+	if (rc != 0)
+		return failed(why, size, "keys", rc);
+	if (script_start(set->script_user, why, size) != 0)
+		return false;
+	if (priv_directory(options->socket, set->user, set->group_name, why, size) != 0)
+		return false;
+	rc = control_init(&control, loop, options->socket, group_id(set->group_name), daemon_answer, NULL);
+	if (rc != 0)
+		return failed(why, size, options->socket, rc);
+	if (priv_drop(set->user, set->group_name, why, size) != 0)
+		return false;
+	script_init(loop, set->script_timeout_ms, NULL, NULL);
+	core_start();
+	return hands_init(loop, why, size);
+}
+
+void
+daemon_start(void)
+{
+	int rc = start_timers();
+
+	if (rc != 0) {
+		log_error("timer: %s", strerror(-rc));
+		ev_break(d.loop, EVBREAK_ALL);
+		return;
+	}
+	for (int i = 0; i < d.core.conf.n_instances; i++)
+		daemon_slot_start(d.slot_of[i]);
+	send_heartbeats();
+	sdnotify_send("READY=1");
+}
+
+static bool
+all_clear(void)
+{
+	for (int i = 0; i < d.core.conf.n_instances; i++) {
+		if (d.core.inst[i].kernel != KERNEL_CLEAR)
+			return false;
+	}
+	return true;
+}
+
+static void
+on_stop_limit(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	static int ticks;
+
+	(void)revents;
+	if (all_clear() && script_idle()) {
+		ev_break(loop, EVBREAK_ALL);
+	} else if (++ticks * 20 > STOP_LIMIT_MS) {
+		if (!all_clear())
+			log_error("stopping though the kernel keeps an address: its lifetime ends it within %lld ms",
+			    (long long)(d.set->lease_ms + d.set->guard_ms));
+		ev_timer_stop(loop, w);
+		ev_break(loop, EVBREAK_ALL);
+	}
+}
+
+void
+daemon_stop(const char *cause)
+{
+	if (d.stopping)
+		return;
+	d.stopping = true;
+	log_notice("stopping: %s", cause);
+	sdnotify_send("STOPPING=1");
+	daemon_post(&(struct core_event){ .kind = EV_STOP });
+	send_heartbeats();
+	daemon_tell_stop();
+	ev_timer_init(&stop_limit, on_stop_limit, 0, 0.02);
+	ev_timer_start(d.loop, &stop_limit);
+}
+
+void
+daemon_log_status(void)
+{
+	svip_ms now = clock_ms();
+
+	for (int i = 0; i < d.core.conf.n_instances; i++) {
+		const struct instance *in = &d.core.inst[i];
+		uint64_t epoch;
+
+		log_notice("%s: %s reason=%s confirmations=%d/%d epoch=%llu lease_left_ms=%lld",
+		    d.slot[d.slot_of[i]].conf.name, core_state_word(in->state), core_reason_word(in->reason),
+		    core_confirmations(&d.core, i, now, &epoch), core_majority(&d.core),
+		    (unsigned long long)epoch,
+		    in->kernel == KERNEL_HELD && in->lease_end > now ? (long long)(in->lease_end - now) : 0LL);
+	}
+}
+
+void
+daemon_fini(void)
+{
+	hands_fini();
+	control_fini(control);
+	script_fini();
+	seal_fini();
+	if (timer_fd != -1)
+		close(timer_fd);
+	settings_free(d.set);
+}

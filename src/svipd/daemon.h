@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The daemon: carries events from the hands (src/io) to the core and its decisions back to them.
+ * One instance of everything; the state is in daemon_state.h.
+ */
+#ifndef SVIPD_DAEMON_H
+#define SVIPD_DAEMON_H
+
+#include <svip/settings.h>
+
+struct ev_loop;
+
+/* How the command line has it. */
+struct daemon_options {
+	const char *file;     /* configuration */
+	const char *socket;   /* control socket */
+	bool level_given;     /* -l: the file's log-level doesn't count */
+	enum set_loglevel level;
+};
+
+/*
+ * Opens everything that needs root, drops privileges, opens the rest. Takes the settings over. False: *why
+ * (size bytes) says what is missing; nothing has been touched in the kernel.
+ */
+bool daemon_init(struct ev_loop *, struct settings *, const struct daemon_options *, char *why, size_t size);
+
+/* Looks at the kernel, removes left-overs, and begins to ask. */
+void daemon_start(void);
+
+/* Lets everything go, tells the peers and the scripts, and ends the loop when that is done. */
+void daemon_stop(const char *cause);
+
+/* Reads the file again: all or nothing. False: nothing has changed, and report (a malloc'd text, a line a
+ * fault) says why. NULL report: nothing to say. */
+bool daemon_reload(char **report);
+
+void daemon_log_status(void);
+
+void daemon_fini(void);
+
+#endif

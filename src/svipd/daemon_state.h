@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the daemon's files share: the core, the settings, and a slot for each instance. Private to src/svipd. */
+#ifndef SVIPD_DAEMON_STATE_H
+#define SVIPD_DAEMON_STATE_H
+
+#include <ev.h>
+
+#include <svip/core.h>
+#include <svip/settings.h>
+
+#include "daemon.h"
+#include "history.h"
+#include "io/log.h"
+
+enum { DAEMON_EVENTS_MAX = 2 * SVIP_INSTANCES_MAX + 64 }; /* the kernel's answers waiting for the core */
+
+/* One instance. Its slot never changes while it lives; the core's index may. */
+struct slot {
+	bool used;
+	int index;                  /* in core->inst */
+	struct set_instance conf;
+	bool poll;                  /* asked for in this round */
+	const char *word;           /* MASTER, BACKUP or FAULT as scripts heard it last; NULL: nothing yet */
+	struct svip_host master;    /* as most Sentinels name it; port 0: nobody yet */
+	struct svip_host master_before;
+	uint64_t conflicts;
+	char conflict[SVIP_TEXT_MAX + 32];
+	char redis_error[SVIP_TEXT_MAX];
+	char fault[SVIP_SENTINELS_MAX][SVIP_TEXT_MAX];
+	struct log_limit virtual_limit, conflict_limit;
+};
+
+struct daemon_state {
+	struct ev_loop *loop;
+	struct settings *set;
+	struct daemon_options options;
+	struct core core;
+	struct core_actions out;
+	struct slot slot[SVIP_INSTANCES_MAX];
+	int slot_of[SVIP_INSTANCES_MAX]; /* core's index -> slot */
+	struct history history;
+
+	bool busy;                       /* carrying out: events wait in the queue */
+	int n_events;
+	struct core_event event[DAEMON_EVENTS_MAX];
+	bool send;
+	int n_told;
+	struct core_action told[CORE_ACTIONS_MAX]; /* states to tell once the hands are free */
+
+	svip_ms started;
+	bool stopping;
+};
+
+struct daemon_state *daemon_state(void);
+
+/* Gives the core an event and carries out what it decides. From inside a decision: queued. */
+void daemon_post(const struct core_event *);
+void daemon_post_slot(enum core_event_kind, int slot);
+
+/* Makes an instance known to all hands; -1: no room. And the reverse, after its addresses are gone. */
+int daemon_slot_add(const struct set_instance *);
+void daemon_slot_remove(int slot);
+void daemon_slot_start(int slot);
+
+/* The answer to one line on the control socket (malloc'd JSON). */
+struct control_caller;
+char *daemon_answer(void *ctx, const struct control_caller *, const char *line);
+
+/* Tells log, history and scripts of a change of state. */
+void daemon_tell(const struct core_action *);
+void daemon_tell_stop(void);
+
+#endif
