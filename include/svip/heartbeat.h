@@ -16,6 +16,10 @@ enum {
 	HB_ECHOES_MAX = 2 * SVIP_NODES_MAX,
 };
 
+/* Two of hb_peek()'s reasons, which receivers count apart. */
+#define HB_WHY_VERSION "unknown protocol version"
+#define HB_WHY_CLUSTER "of another cluster"
+
 /* What the sender last heard from another node; proves to that node that the sender is alive now. */
 struct hb_echo {
 	uint8_t node[16];     /* the other node's address, IPv4 as ::ffff:a.b.c.d */
@@ -58,7 +62,8 @@ struct heartbeat {
 	struct hb_instance instance[HB_INSTANCES_MAX];
 };
 
-/* How many instances fit beside n_echoes echoes in one datagram (at most HB_INSTANCES_MAX). */
+/* How many instances fit beside n_echoes echoes in one datagram: 1 to HB_INSTANCES_MAX. Holds for echoes
+ * of SVIP_NODES_MAX nodes at most, those of one node beside each other. */
 int hb_instances_fit(int n_echoes);
 
 /* Writes the datagram without its tag; key_id goes into the header. Returns its length in bytes

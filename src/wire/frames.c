@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Builds and reads ARP and neighbour discovery frames. Must not send, nor trust what it reads. */
+#include "frames.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "cursor.h"
+
+enum {
+	TYPE_ARP = 0x0806,
+	TYPE_IPV6 = 0x86dd,
+	ARP_ETHERNET = 1,
+	ARP_IPV4 = 0x0800,
+	ARP_REQUEST = 1,
+	ARP_REPLY = 2,
+	IP_LEN = 4,
+	IP6_LEN = 16,
+	ICMP6 = 58,             /* next header */
+	ND_HOPS = 255,          /* RFC 4861 section 7.1: anything less came through a router */
+	ND_SOLICIT = 135,
+	ND_ADVERT = 136,
+	ND_OVERRIDE = 0x20,     /* of the flags R, S, O */
+	ND_TARGET_MAC = 2,      /* option, in units of 8 bytes: 1 */
+	ND_SOLICIT_LEN = 24,
+	ND_ADVERT_LEN = 32,
+};
+
+static const uint8_t broadcast[FRAMES_MAC_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+static const uint8_t nobody[FRAMES_MAC_LEN];
+static const uint8_t unspecified[IP6_LEN];
+
+/* ---- building ---- */
+
+static void
+put_ether(struct cursor *c, const uint8_t *to, const uint8_t *from, uint16_t type)
+{
+	cursor_put(c, to, FRAMES_MAC_LEN);
+	cursor_put(c, from, FRAMES_MAC_LEN);
+	cursor_put16(c, type);
+}
+
+static size_t
+done(const struct cursor *c)
+{
+	assert(!c->bad);
+	return c->at;
+}
+
+static size_t
+arp(int op, const uint8_t *mac, const uint8_t *spa, const uint8_t *tha, const uint8_t *tpa, uint8_t *out)
+{
+	struct cursor c;
+
+	cursor_write(&c, out, FRAMES_LEN_MAX);
+	put_ether(&c, broadcast, mac, TYPE_ARP);
+	cursor_put16(&c, ARP_ETHERNET);
+	cursor_put16(&c, ARP_IPV4);
+	cursor_put8(&c, FRAMES_MAC_LEN);
+	cursor_put8(&c, IP_LEN);
+	cursor_put16(&c, (uint16_t)op);
+	cursor_put(&c, mac, FRAMES_MAC_LEN);
+	cursor_put(&c, spa, IP_LEN);
+	cursor_put(&c, tha, FRAMES_MAC_LEN);
+	cursor_put(&c, tpa, IP_LEN);
+	return done(&c);
+}
+
+size_t
+frames_arp_request(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
+{
+	assert(a->family == 4);
+	return arp(ARP_REQUEST, mac, a->bytes, nobody, a->bytes, out);
+}
+
+size_t
+frames_arp_reply(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
+{
+	assert(a->family == 4);
+	return arp(ARP_REPLY, mac, a->bytes, mac, a->bytes, out);
+}
+
+size_t
+frames_arp_probe(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
+{
+	assert(a->family == 4);
+	return arp(ARP_REQUEST, mac, unspecified, nobody, a->bytes, out);
+}
+
+/* One ICMPv6 message of neighbour discovery; tlla NULL: without the option. */
+struct nd {
+	uint8_t type, flags;
+	const uint8_t *from, *to, *target, *tlla;
+};
+
+static void
+put_nd(struct cursor *c, const struct nd *m, uint16_t checksum)
+{
+	cursor_put8(c, m->type);
+	cursor_put8(c, 0);
+	cursor_put16(c, checksum);
+	cursor_put8(c, m->flags);
+	cursor_fill(c, 0, 3);
+	cursor_put(c, m->target, IP6_LEN);
+	if (m->tlla != NULL) {
+		cursor_put8(c, ND_TARGET_MAC);
+		cursor_put8(c, 1);
+		cursor_put(c, m->tlla, FRAMES_MAC_LEN);
+	}
+}
+
+static uint32_t
+sum16(const uint8_t *bytes, size_t len)
+{
+	struct cursor c;
+	uint32_t sum = 0;
+
+	cursor_read(&c, bytes, len);
+	while (cursor_left(&c) != 0)
+		sum += cursor_get16(&c);
+	return sum;
+}
+
+/* RFC 8200 section 8.1: over both addresses, length, next header and the message. */
+static uint16_t
+nd_checksum(const struct nd *m, size_t len)
+{
+	uint8_t message[ND_ADVERT_LEN];
+	struct cursor c;
+	uint32_t sum;
+
+	cursor_write(&c, message, sizeof(message));
+	put_nd(&c, m, 0);
+	sum = sum16(m->from, IP6_LEN) + sum16(m->to, IP6_LEN) + (uint32_t)len + ICMP6 +
+	    sum16(message, done(&c));
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static size_t
+nd(const struct nd *m, const uint8_t *mac, uint8_t *out)
+{
+	size_t len = m->tlla != NULL ? ND_ADVERT_LEN : ND_SOLICIT_LEN;
+	/* RFC 2464 section 7: 33:33 and the last four bytes of the group. */
+	uint8_t group[FRAMES_MAC_LEN] = { 0x33, 0x33, m->to[12], m->to[13], m->to[14], m->to[15] };
+	struct cursor c;
+
+	cursor_write(&c, out, FRAMES_LEN_MAX);
+	put_ether(&c, group, mac, TYPE_IPV6);
+	cursor_put32(&c, 6u << 28);
+	cursor_put16(&c, (uint16_t)len);
+	cursor_put8(&c, ICMP6);
+	cursor_put8(&c, ND_HOPS);
+	cursor_put(&c, m->from, IP6_LEN);
+	cursor_put(&c, m->to, IP6_LEN);
+	put_nd(&c, m, nd_checksum(m, len));
+	return done(&c);
+}
+
+size_t
+frames_na(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
+{
+	static const uint8_t all_nodes[IP6_LEN] = { 0xff, 0x02, [15] = 0x01 };
+	struct nd m = { .type = ND_ADVERT, .flags = ND_OVERRIDE, .from = a->bytes, .to = all_nodes,
+		.target = a->bytes, .tlla = mac };
+
+	assert(a->family == 6);
+	return nd(&m, mac, out);
+}
+
+size_t
+frames_ns_probe(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
+{
+	const uint8_t group[IP6_LEN] = { 0xff, 0x02, [11] = 0x01, [12] = 0xff, a->bytes[13], a->bytes[14],
+		a->bytes[15] };
+	struct nd m = { .type = ND_SOLICIT, .from = unspecified, .to = group, .target = a->bytes };
+
+	assert(a->family == 6);
+	return nd(&m, mac, out);
+}
+
+/* ---- reading ---- */
+
+static bool
+read_arp(struct cursor *c, struct frames_claim *claim, const char **why)
+{
+	uint16_t hardware = cursor_get16(c), protocol = cursor_get16(c), op;
+	uint8_t hardware_len = cursor_get8(c), protocol_len = cursor_get8(c);
+
+	op = cursor_get16(c);
+	claim->addr = (struct svip_addr){ .family = 4, .prefix = 32 };
+	cursor_get(c, claim->mac, FRAMES_MAC_LEN);
+	cursor_get(c, claim->addr.bytes, IP_LEN);
+	cursor_skip(c, FRAMES_MAC_LEN + IP_LEN);
+	if (c->bad)
+		*why = "ARP packet cut off";
+	else if (hardware != ARP_ETHERNET || protocol != ARP_IPV4 || hardware_len != FRAMES_MAC_LEN ||
+	    protocol_len != IP_LEN)
+		*why = "ARP of something else than IPv4 on Ethernet";
+	else if (op != ARP_REQUEST && op != ARP_REPLY)
+		*why = "neither an ARP request nor a reply";
+	else if (memcmp(claim->addr.bytes, unspecified, IP_LEN) == 0)
+		*why = "an ARP probe claims nothing";
+	else
+		return true;
+	return false;
+}
+
+/* Looks for the target's MAC among the options; without one the frame's own source stays. */
+static bool
+read_options(struct cursor *c, size_t len, uint8_t mac[FRAMES_MAC_LEN])
+{
+	while (len >= 8 && cursor_left(c) >= 8) {
+		uint8_t type = cursor_get8(c);
+		size_t option = cursor_get8(c) * (size_t)8;
+
+		if (option == 0 || option > len)
+			return false;
+		if (type == ND_TARGET_MAC && option == 8) {
+			cursor_get(c, mac, FRAMES_MAC_LEN);
+			return true;
+		}
+		cursor_skip(c, option - 2);
+		len -= option;
+	}
+	return true;
+}
+
+static bool
+read_na(struct cursor *c, struct frames_claim *claim, const char **why)
+{
+	uint8_t next, hops, type, code;
+	uint8_t version;
+	uint16_t len;
+
+	version = cursor_get8(c) >> 4;
+	cursor_skip(c, 3);
+	len = cursor_get16(c);
+	next = cursor_get8(c);
+	hops = cursor_get8(c);
+	cursor_skip(c, 2 * IP6_LEN);
+	type = cursor_get8(c);
+	code = cursor_get8(c);
+	cursor_skip(c, 2 + 4); /* checksum, flags */
+	claim->addr = (struct svip_addr){ .family = 6, .prefix = 128 };
+	cursor_get(c, claim->addr.bytes, IP6_LEN);
+	if (c->bad || len < ND_SOLICIT_LEN)
+		*why = "neighbour discovery cut off";
+	else if (version != 6 || next != ICMP6 || type != ND_ADVERT || code != 0)
+		*why = "no neighbour advertisement";
+	else if (hops != ND_HOPS)
+		*why = "a neighbour advertisement from beyond a router";
+	else if (!read_options(c, len - (size_t)ND_SOLICIT_LEN, claim->mac))
+		*why = "malformed option of neighbour discovery";
+	else
+		return true;
+	return false;
+}
+
+bool
+frames_claim_read(const uint8_t *frame, size_t len, struct frames_claim *claim, const char **why)
+{
+	struct cursor c;
+	uint16_t type;
+
+	memset(claim, 0, sizeof(*claim));
+	cursor_read(&c, frame, len);
+	cursor_skip(&c, FRAMES_MAC_LEN);
+	cursor_get(&c, claim->mac, FRAMES_MAC_LEN);
+	type = cursor_get16(&c);
+	if (!c.bad && type == TYPE_ARP)
+		return read_arp(&c, claim, why);
+	if (!c.bad && type == TYPE_IPV6)
+		return read_na(&c, claim, why);
+	*why = "neither ARP nor IPv6";
+	return false;
+}

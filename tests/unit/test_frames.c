@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ARP and neighbour discovery frames, byte by byte. Checksums were computed by another program. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "wire/frames.h"
+
+static const uint8_t mac[6] = { 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e };
+static const struct svip_addr v4 = { 4, 32, { 192, 0, 2, 50 } };
+static const struct svip_addr v6 = { 6, 128, { 0x20, 0x01, 0x0d, 0xb8, [15] = 0x50 } };
+
+static const uint8_t request[] = {
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x08, 0x06, /* to all, ARP */
+	0x00, 0x01, 0x08, 0x00, 6, 4, 0x00, 0x01,          /* Ethernet, IPv4, request */
+	0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 192, 0, 2, 50, /* sender: MAC, VIP */
+	0, 0, 0, 0, 0, 0, 192, 0, 2, 50,                   /* target: zero, VIP */
+};
+static const uint8_t reply[] = {
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x08, 0x06,
+	0x00, 0x01, 0x08, 0x00, 6, 4, 0x00, 0x02,          /* reply */
+	0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 192, 0, 2, 50,
+	0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 192, 0, 2, 50, /* target: the same MAC, not all ones */
+};
+static const uint8_t probe[] = {
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x08, 0x06,
+	0x00, 0x01, 0x08, 0x00, 6, 4, 0x00, 0x01,
+	0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0, 0, 0, 0,    /* sender: MAC, no address */
+	0, 0, 0, 0, 0, 0, 192, 0, 2, 50,
+};
+static const uint8_t na[] = {
+	0x33, 0x33, 0x00, 0x00, 0x00, 0x01, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x86, 0xdd,
+	0x60, 0, 0, 0, 0x00, 0x20, 58, 255,                /* IPv6, 32 bytes of ICMPv6, hop limit 255 */
+	0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, /* from the VIP */
+	0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01,       /* to all nodes */
+	136, 0, 0xe0, 0x69, 0x20, 0, 0, 0,                 /* advertisement, checksum, O alone */
+	0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, /* target: the VIP */
+	2, 1, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e,          /* target link-layer address */
+};
+static const uint8_t ns[] = {
+	0x33, 0x33, 0xff, 0x00, 0x00, 0x50, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x86, 0xdd,
+	0x60, 0, 0, 0, 0x00, 0x18, 58, 255,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,    /* from :: */
+	0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff, 0x00, 0x00, 0x50, /* solicited-node group */
+	135, 0, 0x4c, 0x4f, 0, 0, 0, 0,
+	0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x50,
+};
+
+static void
+frames_are_as_the_rfcs_have_them(void **state)
+{
+	static const struct {
+		size_t (*make)(const uint8_t *, const struct svip_addr *, uint8_t *);
+		const struct svip_addr *addr;
+		const uint8_t *want;
+		size_t len;
+	} cases[] = {
+		{ frames_arp_request, &v4, request, sizeof(request) },
+		{ frames_arp_reply, &v4, reply, sizeof(reply) },
+		{ frames_arp_probe, &v4, probe, sizeof(probe) },
+		{ frames_na, &v6, na, sizeof(na) },
+		{ frames_ns_probe, &v6, ns, sizeof(ns) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t out[FRAMES_LEN_MAX];
+
+		assert_int_equal(cases[i].make(mac, cases[i].addr, out), cases[i].len);
+		assert_memory_equal(out, cases[i].want, cases[i].len);
+	}
+}
+
+/* RFC 1071 section 4.1, over the pseudo-header and the message: a right checksum makes the sum all ones. */
+static uint32_t
+sum_of_nd(const uint8_t *frame, size_t len)
+{
+	uint32_t sum = (uint32_t)(len - 54) + 58;
+
+	for (size_t i = 22; i < len; i += 2)
+		sum += (uint32_t)(frame[i] << 8 | frame[i + 1]);
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static void
+checksums_hold_for_any_address(void **state)
+{
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int n = 0; n < 2000; n++) {
+		struct svip_addr a = { .family = 6, .prefix = 128 };
+		uint8_t out[FRAMES_LEN_MAX], m[6];
+
+		for (int i = 0; i < 16; i++)
+			a.bytes[i] = (uint8_t)((seed = seed * 1664525 + 1013904223) >> 24);
+		for (int i = 0; i < 6; i++)
+			m[i] = (uint8_t)((seed = seed * 1664525 + 1013904223) >> 24);
+		assert_int_equal(sum_of_nd(out, frames_na(m, &a, out)), 0xffff);
+		assert_int_equal(sum_of_nd(out, frames_ns_probe(m, &a, out)), 0xffff);
+	}
+}
+
+static void
+announcements_and_answers_are_claims(void **state)
+{
+	static const struct {
+		const uint8_t *frame;
+		size_t len;
+		const struct svip_addr *addr;
+	} cases[] = {
+		{ request, sizeof(request), &v4 },
+		{ reply, sizeof(reply), &v4 },
+		{ na, sizeof(na), &v6 },
+	};
+	struct frames_claim claim;
+	const char *why = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_true(frames_claim_read(cases[i].frame, cases[i].len, &claim, &why));
+		assert_int_equal(claim.addr.family, cases[i].addr->family);
+		assert_memory_equal(claim.addr.bytes, cases[i].addr->bytes, 16);
+		assert_memory_equal(claim.mac, mac, 6);
+	}
+}
+
+static void
+padding_behind_a_frame_does_not_matter(void **state)
+{
+	uint8_t padded[60] = { 0 };
+	struct frames_claim claim;
+	const char *why;
+
+	(void)state;
+	memcpy(padded, reply, sizeof(reply));
+	assert_true(frames_claim_read(padded, sizeof(padded), &claim, &why));
+}
+
+static void
+probes_and_cut_frames_claim_nothing(void **state)
+{
+	struct frames_claim claim;
+	const char *why;
+
+	(void)state;
+	assert_false(frames_claim_read(probe, sizeof(probe), &claim, &why));
+	assert_string_equal(why, "an ARP probe claims nothing");
+	assert_false(frames_claim_read(ns, sizeof(ns), &claim, &why));
+	assert_string_equal(why, "no neighbour advertisement");
+	for (size_t len = 0; len < sizeof(reply); len++) {
+		why = NULL;
+		assert_false(frames_claim_read(reply, len, &claim, &why));
+		assert_non_null(why);
+	}
+	/* Without its option, the advertisement speaks for the MAC that sent it. */
+	for (size_t len = 0; len < sizeof(na) - 8; len++)
+		assert_false(frames_claim_read(na, len, &claim, &why));
+}
+
+static void
+each_wrong_field_has_its_reason(void **state)
+{
+	static const struct {
+		const uint8_t *frame;
+		size_t len, at;
+		uint8_t byte;
+		const char *why;
+	} cases[] = {
+		{ request, sizeof(request), 13, 0x00, "neither ARP nor IPv6" },
+		{ request, sizeof(request), 15, 6, "ARP of something else than IPv4 on Ethernet" },
+		{ request, sizeof(request), 18, 8, "ARP of something else than IPv4 on Ethernet" },
+		{ request, sizeof(request), 19, 16, "ARP of something else than IPv4 on Ethernet" },
+		{ request, sizeof(request), 21, 3, "neither an ARP request nor a reply" },
+		{ na, sizeof(na), 14, 0x40, "no neighbour advertisement" },
+		{ na, sizeof(na), 19, 23, "neighbour discovery cut off" },
+		{ na, sizeof(na), 20, 17, "no neighbour advertisement" },
+		{ na, sizeof(na), 21, 254, "a neighbour advertisement from beyond a router" },
+		{ na, sizeof(na), 54, 134, "no neighbour advertisement" },
+		{ na, sizeof(na), 55, 1, "no neighbour advertisement" },
+		{ na, sizeof(na), 79, 0, "malformed option of neighbour discovery" },
+		{ na, sizeof(na), 79, 2, "malformed option of neighbour discovery" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t frame[FRAMES_LEN_MAX];
+		struct frames_claim claim;
+		const char *why = NULL;
+
+		memcpy(frame, cases[i].frame, cases[i].len);
+		frame[cases[i].at] = cases[i].byte;
+		assert_false(frames_claim_read(frame, cases[i].len, &claim, &why));
+		assert_string_equal(why, cases[i].why);
+	}
+}
+
+static void
+an_advertisement_without_option_speaks_for_its_sender(void **state)
+{
+	uint8_t frame[sizeof(na)];
+	struct frames_claim claim;
+	const char *why;
+
+	(void)state;
+	memcpy(frame, na, sizeof(na));
+	frame[19] = 24;
+	frame[11] = 0x77;
+	assert_true(frames_claim_read(frame, sizeof(na) - 8, &claim, &why));
+	assert_int_equal(claim.mac[5], 0x77);
+	/* An option of another kind before the MAC is stepped over, whole. */
+	frame[19] = 32;
+	frame[78] = 14;
+	assert_true(frames_claim_read(frame, sizeof(na), &claim, &why));
+	assert_int_equal(claim.mac[5], 0x77);
+}
+
+static void
+random_bytes_do_no_harm(void **state)
+{
+	uint32_t seed = 7;
+
+	(void)state;
+	for (int n = 0; n < 200000; n++) {
+		uint8_t frame[128];
+		struct frames_claim claim;
+		const char *why = NULL;
+		size_t len = n % (int)sizeof(frame);
+
+		for (size_t i = 0; i < len; i++)
+			frame[i] = (uint8_t)((seed = seed * 1664525 + 1013904223) >> 24);
+		if (n % 2 == 0 && len >= 22)
+			memcpy(&frame[12], n % 4 == 0 ? &request[12] : &na[12], 10);
+		if (!frames_claim_read(frame, len, &claim, &why))
+			assert_non_null(why);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(frames_are_as_the_rfcs_have_them),
+		cmocka_unit_test(checksums_hold_for_any_address),
+		cmocka_unit_test(announcements_and_answers_are_claims),
+		cmocka_unit_test(padding_behind_a_frame_does_not_matter),
+		cmocka_unit_test(probes_and_cut_frames_claim_nothing),
+		cmocka_unit_test(each_wrong_field_has_its_reason),
+		cmocka_unit_test(an_advertisement_without_option_speaks_for_its_sender),
+		cmocka_unit_test(random_bytes_do_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

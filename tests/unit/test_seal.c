@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Keys, tags and ids. The vectors were made by Python's hashlib.blake2b, not by the code under test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+#include <svip/heartbeat.h>
+
+#include "io/seal.h"
+
+static struct settings set;
+
+static void
+use_keys(int n, int second)
+{
+	memset(&set, 0, sizeof(set));
+	set.n_keys = n;
+	for (int i = 0; i < SVIP_KEY_LEN; i++) {
+		set.key[0][i] = (uint8_t)i;
+		set.key[1][i] = (uint8_t)(second + i);
+	}
+}
+
+static size_t
+sealed(uint8_t *out)
+{
+	memcpy(out, "svipd", 5);
+	return seal_put(out, 5);
+}
+
+static void
+tag_is_that_of_the_protocol(void **state)
+{
+	static const uint8_t tag[HB_TAG_LEN] = { 0xa3, 0x5d, 0x33, 0x4b, 0x48, 0x30, 0x39, 0x2d, 0xba,
+		0xb0, 0x40, 0x8e, 0xaf, 0x43, 0xb3, 0xf5, 0x93, 0x75, 0x72, 0xe9, 0x17, 0xc4, 0x97, 0xb2, 0x42,
+		0xb6, 0xae, 0xad, 0x78, 0x80, 0x77, 0x57 };
+	uint8_t b[64];
+
+	(void)state;
+	use_keys(1, 32);
+	assert_int_equal(seal_init(&set), 0);
+	assert_int_equal(seal_key_id(), 0x83);
+	assert_int_equal(sealed(b), 5 + HB_TAG_LEN);
+	assert_memory_equal(&b[5], tag, sizeof(tag));
+	assert_true(seal_check(b, 5 + HB_TAG_LEN, 0x83));
+	seal_fini();
+}
+
+static void
+every_flipped_bit_is_refused(void **state)
+{
+	uint8_t b[64];
+	size_t len;
+
+	(void)state;
+	use_keys(1, 32);
+	assert_int_equal(seal_init(&set), 0);
+	len = sealed(b);
+	for (size_t bit = 0; bit < 8 * len; bit++) {
+		b[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_false(seal_check(b, len, 0x83));
+		b[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	for (size_t cut = 0; cut < len; cut++)
+		assert_false(seal_check(b, cut, 0x83));
+	assert_true(seal_check(b, len, 0x83));
+	seal_fini();
+}
+
+static void
+second_key_is_accepted_while_keys_change(void **state)
+{
+	uint8_t old[64], new[64];
+	size_t len;
+
+	(void)state;
+	use_keys(1, 32);
+	assert_int_equal(seal_init(&set), 0);
+	len = sealed(old);
+
+	/* The other node has the new key first already. */
+	use_keys(2, 32);
+	memcpy(set.key[0], set.key[1], SVIP_KEY_LEN);
+	for (int i = 0; i < SVIP_KEY_LEN; i++)
+		set.key[1][i] = (uint8_t)i;
+	assert_int_equal(seal_init(&set), 0);
+	assert_int_equal(seal_key_id(), 0xba);
+	sealed(new);
+	assert_memory_not_equal(&old[5], &new[5], HB_TAG_LEN);
+	assert_true(seal_check(old, len, 0x83));
+	assert_true(seal_check(new, len, 0xba));
+	assert_false(seal_check(old, len, 0xba));
+	assert_false(seal_check(new, len, 0x83));
+
+	/* And then the old one is gone. */
+	set.n_keys = 1;
+	assert_int_equal(seal_init(&set), 0);
+	assert_false(seal_check(old, len, 0x83));
+	assert_true(seal_check(new, len, 0xba));
+	seal_fini();
+}
+
+static void
+both_keys_are_tried_when_their_ids_are_the_same(void **state)
+{
+	uint8_t one[64], two[64];
+	struct settings turned;
+	size_t len;
+
+	(void)state;
+	use_keys(2, 32);
+	memset(set.key[1], 0, SVIP_KEY_LEN);
+	set.key[1][0] = 495 & 0xff; /* found by search: its id is 0x83, too */
+	set.key[1][1] = 495 >> 8;
+	assert_int_equal(seal_init(&set), 0);
+	len = sealed(one);
+	turned = set;
+	memcpy(turned.key[0], set.key[1], SVIP_KEY_LEN);
+	memcpy(turned.key[1], set.key[0], SVIP_KEY_LEN);
+	assert_int_equal(seal_init(&turned), 0);
+	assert_int_equal(seal_key_id(), 0x83);
+	sealed(two);
+	assert_memory_not_equal(&one[5], &two[5], HB_TAG_LEN);
+	assert_int_equal(seal_init(&set), 0);
+	assert_true(seal_check(one, len, 0x83));
+	assert_true(seal_check(two, len, 0x83));
+	seal_fini();
+}
+
+static void
+without_a_key_nothing_starts_and_nothing_is_accepted(void **state)
+{
+	static const uint8_t zeros[64];
+
+	(void)state;
+	use_keys(0, 32);
+	assert_int_equal(seal_init(&set), -EINVAL);
+	use_keys(SET_KEYS_MAX + 1, 32);
+	assert_int_equal(seal_init(&set), -EINVAL);
+	seal_fini();
+	assert_false(seal_check(zeros, sizeof(zeros), 0));
+}
+
+static void
+a_refused_change_leaves_the_keys_in_force(void **state)
+{
+	uint8_t b[64];
+	size_t len;
+
+	(void)state;
+	use_keys(1, 32);
+	assert_int_equal(seal_init(&set), 0);
+	len = sealed(b);
+	set.n_keys = 0;
+	assert_int_equal(seal_init(&set), -EINVAL);
+	assert_true(seal_check(b, len, 0x83));
+	seal_fini();
+}
+
+static void
+ids_are_blake2b_of_64_bits(void **state)
+{
+	(void)state;
+	assert_true(seal_id64("cache") == 0xca765d6467707951);
+	assert_true(seal_id64("mymaster") == 0xb32e28b3dfa2b6e7);
+	assert_true(seal_id64("") == 0xe4a6a0577479b2b4);
+}
+
+static void
+random_numbers_differ_and_are_not_zero(void **state)
+{
+	uint64_t a = seal_random64(), b = seal_random64();
+
+	(void)state;
+	assert_true(a != 0 && b != 0 && a != b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tag_is_that_of_the_protocol),
+		cmocka_unit_test(every_flipped_bit_is_refused),
+		cmocka_unit_test(second_key_is_accepted_while_keys_change),
+		cmocka_unit_test(both_keys_are_tried_when_their_ids_are_the_same),
+		cmocka_unit_test(without_a_key_nothing_starts_and_nothing_is_accepted),
+		cmocka_unit_test(a_refused_change_leaves_the_keys_in_force),
+		cmocka_unit_test(ids_are_blake2b_of_64_bits),
+		cmocka_unit_test(random_numbers_differ_and_are_not_zero),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
