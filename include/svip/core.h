@@ -98,7 +98,7 @@ enum core_event_kind {
 	EV_UNKNOWN,    /* peer: a datagram from its address that could not be authenticated */
 	EV_JUMP,       /* the clocks jumped, or the loop slept too long */
 	EV_MAINTENANCE, /* yes = on */
-	EV_CONFIG,     /* the configuration's digests have changed: taken from `conf` */
+	EV_FORGET,     /* instance: let it go for good; core_remove() follows */
 	EV_STOP,       /* let everything go */
 };
 
@@ -194,6 +194,7 @@ struct instance {
 	uint32_t yields;          /* bit per node: has yielded to this claim */
 
 	uint64_t floor;           /* promised: never to hold at an epoch below this; 0: nothing promised */
+	bool forgotten;           /* EV_FORGET: never to be taken again */
 	uint64_t yield_epoch, yield_id; /* the claim last yielded to; id 0: none */
 	svip_ms below_since;      /* since when a majority reports epochs below the floor; SVIP_NEVER */
 
@@ -221,6 +222,7 @@ struct peer {
 	uint32_t rtt_us;
 	uint32_t version;
 	uint32_t lease_ms, guard_ms;
+	uint8_t digest_safety[SVIP_DIGEST_LEN], digest_all[SVIP_DIGEST_LEN];
 	enum core_peer_config config;
 	bool heard_config;        /* `config` is from an established peer */
 	bool maintenance, observe;
@@ -254,8 +256,13 @@ void core_step(struct core *, const struct core_event *, svip_ms now, uint64_t n
 /* When time alone could change the core's mind; SVIP_NEVER: never. Then post EV_TICK. */
 svip_ms core_deadline(const struct core *);
 
-/* Adds an instance at the end, or takes one away (the last takes its index); for reload. The caller has
- * let the instance go before and seen EV_CLEAR. */
+/* The configuration has changed: other digests in heartbeats, peers compared anew. */
+void core_config(struct core *, uint64_t serial, const uint8_t safety[SVIP_DIGEST_LEN],
+    const uint8_t all[SVIP_DIGEST_LEN], svip_ms now, struct core_actions *out);
+
+/* Adds an instance at the end, or takes one away (the last takes its index); for reload. Before, EV_FORGET has
+ * let it go. When the kernel would not (EV_STUCK) it may be taken away all the same: no yield is ever given for an
+ * instance that the core doesn't know, so nobody counts on its being gone. */
 int core_add(struct core *, uint64_t id, svip_ms now);
 void core_remove(struct core *, int instance);
 

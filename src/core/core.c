@@ -77,11 +77,25 @@ core_remove(struct core *c, int i)
 {
 	int last = --c->conf.n_instances;
 
-	assert(i >= 0 && i <= last && c->inst[i].kernel == KERNEL_CLEAR);
+	assert(i >= 0 && i <= last && c->inst[i].forgotten);
 	if (i != last) {
 		c->inst[i] = c->inst[last];
 		c->due[i] = c->due[last];
 	}
+}
+
+void
+core_config(struct core *c, uint64_t serial, const uint8_t safety[SVIP_DIGEST_LEN],
+    const uint8_t all[SVIP_DIGEST_LEN], svip_ms now, struct core_actions *out)
+{
+	c->conf.serial = serial;
+	memcpy(c->conf.digest_safety, safety, SVIP_DIGEST_LEN);
+	memcpy(c->conf.digest_all, all, SVIP_DIGEST_LEN);
+	for (int i = 0; i < c->conf.n_nodes; i++)
+		peer_compare(c, &c->peer[i]);
+	decide_all(c, now, out);
+	decide_act(out, ACT_SEND, 0);
+	c->next_due = now;
 }
 
 svip_ms
@@ -143,7 +157,7 @@ fold_heartbeat(struct core *c, const struct heartbeat *hb, svip_ms now, uint64_t
 	if (verdict == PEER_REFUSED)
 		return;
 	if (verdict == PEER_NEW) {
-		decide_act(out, ACT_SEND, 0)->until = now;
+		decide_act(out, ACT_SEND, 0);
 		return;
 	}
 	for (int k = 0; k < hb->n_instances; k++) {
@@ -295,8 +309,9 @@ core_step(struct core *c, const struct core_event *ev, svip_ms now, uint64_t now
 		c->maintenance = ev->yes;
 		decide_all(c, now, out);
 		break;
-	case EV_CONFIG:
-		decide_all(c, now, out);
+	case EV_FORGET:
+		c->inst[ev->instance].forgotten = true;
+		decide(c, ev->instance, now, out);
 		break;
 	case EV_STOP:
 		c->stopping = true;

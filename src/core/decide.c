@@ -151,7 +151,7 @@ must_let_go(const struct core *c, const struct instance *in, svip_ms end, svip_m
 		*why = WHY_PEER_NEWER;
 	else if (!in->link_up)
 		*why = WHY_LINK_DOWN;
-	else if (c->stopping)
+	else if (c->stopping || in->forgotten)
 		*why = WHY_STOPPING;
 	else
 		return false;
@@ -365,10 +365,10 @@ judge_clear(struct core *c, int i, svip_ms now, struct core_actions *out)
 		decide_act(out, ACT_POLL, i);
 	}
 	end = core_lease_end(c, i, &epoch);
-	if (c->stopping || !in->link_up) {
+	if (c->stopping || in->forgotten || !in->link_up) {
 		claim_end(in);
 		in->named_since = SVIP_NEVER;
-		if (c->stopping)
+		if (c->stopping || in->forgotten)
 			transition(c, i, CORE_BACKUP, WHY_STOPPING, now, out);
 		else
 			transition(c, i, CORE_FAULT, WHY_LINK_DOWN, now, out);

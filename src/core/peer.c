@@ -90,7 +90,7 @@ establish(struct core *c, int i, const struct heartbeat *hb)
 }
 
 static void
-note_node(struct core *c, struct peer *p, const struct heartbeat *hb, svip_ms now, uint64_t now_us)
+note_node(const struct core *c, struct peer *p, const struct heartbeat *hb, svip_ms now, uint64_t now_us)
 {
 	p->sequence = hb->sequence;
 	p->sent_us = hb->sent_us;
@@ -102,9 +102,19 @@ note_node(struct core *c, struct peer *p, const struct heartbeat *hb, svip_ms no
 	p->maintenance = hb->maintenance;
 	p->observe = hb->observe;
 	p->heard_config = true;
-	if (memcmp(hb->digest_safety, c->conf.digest_safety, SVIP_DIGEST_LEN) != 0)
+	memcpy(p->digest_safety, hb->digest_safety, SVIP_DIGEST_LEN);
+	memcpy(p->digest_all, hb->digest_all, SVIP_DIGEST_LEN);
+	peer_compare(c, p);
+}
+
+void
+peer_compare(const struct core *c, struct peer *p)
+{
+	if (!p->heard_config)
+		return;
+	if (memcmp(p->digest_safety, c->conf.digest_safety, SVIP_DIGEST_LEN) != 0)
 		p->config = CONFIG_UNSAFE;
-	else if (memcmp(hb->digest_all, c->conf.digest_all, SVIP_DIGEST_LEN) != 0)
+	else if (memcmp(p->digest_all, c->conf.digest_all, SVIP_DIGEST_LEN) != 0)
 		p->config = CONFIG_DIFFERS;
 	else
 		p->config = CONFIG_SAME;

@@ -19,6 +19,9 @@ enum peer_verdict {
 /* Judges a datagram and notes what it says of the node itself. *p: the node's index. */
 enum peer_verdict peer_hear(struct core *, const struct heartbeat *, svip_ms now, uint64_t now_us, int *p);
 
+/* Compares its configuration with this node's. */
+void peer_compare(const struct core *, struct peer *);
+
 /* Heard of lately: silence of several heartbeats ends it. */
 bool peer_alive(const struct core *, int p, svip_ms now);
 
