@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ROLE to the local Redis, again and again. Must not decide what an answer means, nor ever write to Redis. */
+#include "local_redis.h"
+
+#include "clock.h"
+#include "log.h"
+#include "rkeep.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	COMMAND_MS = 2000,
+	ROLES_OUT_MAX = 4, /* questions without an answer */
+};
+
+struct link {
+	struct local_redis *set;
+	int index;
+	struct svip_host host;
+	struct svip_addr addr;
+	struct rkeep keep;
+	int out;
+	bool again;         /* asked for while too many were out */
+	bool said_up, said; /* as logged */
+	svip_ms replied;
+	bool master;
+	enum reply_fault fault;
+	char text[REPLY_TEXT_MAX];
+};
+
+struct local_redis {
+	struct ev_loop *loop;
+	struct set_auth auth;
+	struct ev_timer tick;
+	local_redis_role *role;
+	void *ctx;
+	int n;
+	struct link *link[SVIP_INSTANCES_MAX];
+};
+
+static void
+tell(struct link *l, svip_ms asked, bool master, enum reply_fault fault, const char *text)
+{
+	l->master = master;
+	l->fault = fault;
+	snprintf(l->text, sizeof(l->text), "%s", text);
+	l->set->role(l->set->ctx, l->index, asked, master, fault, l->text);
+}
+
+static void ask(struct link *);
+
+static void
+on_role(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked)
+{
+	struct rkeep *k = ctx;
+	struct link *l = k->ctx;
+	enum reply_fault fault;
+	char text[REPLY_TEXT_MAX];
+	bool master;
+
+	(void)tag;
+	l->out--;
+	if (reply == NULL)
+		return;
+	fault = sentinel_reply_role(reply, &master);
+	l->replied = clock_ms();
+	if (fault == REPLY_FINE)
+		rkeep_proved(k);
+	tell(l, asked, master, fault, fault == REPLY_FINE ? "" : reply_text(reply, fault, text));
+	if (l->again && k->up)
+		ask(l);
+}
+
+static void
+ask(struct link *l)
+{
+	const char *argv[] = { "ROLE" };
+
+	if (!l->keep.up)
+		return;
+	l->again = l->out >= ROLES_OUT_MAX;
+	if (l->again || rconn_command(l->keep.conn, 1, argv, on_role, 0) != 0)
+		return;
+	l->out++;
+	rconn_flush(l->keep.conn);
+}
+
+static bool
+on_where(void *ctx, struct svip_addr *addr, uint16_t *port)
+{
+	struct link *l = ctx;
+
+	*addr = l->addr;
+	*port = l->host.port;
+	return true;
+}
+
+static void
+on_up(void *ctx)
+{
+	struct link *l = ctx;
+	char text[SVIP_TEXT_MAX];
+
+	if (!l->said_up)
+		log_info("redis %s: connected", svip_host_text(&l->host, text));
+	l->said_up = l->said = true;
+	ask(l);
+}
+
+static void
+on_down(void *ctx, bool was_up, enum rconn_why why, const char *error)
+{
+	struct link *l = ctx;
+	char text[SVIP_TEXT_MAX];
+
+	(void)was_up;
+	if (l->said_up || !l->said)
+		log_warning(
+		    "redis %s: %s: %s", svip_host_text(&l->host, text), rconn_why_word(why), error);
+	l->said_up = false;
+	l->said = true;
+	tell(l, clock_ms(), false, why == RCONN_AUTH_REFUSED ? REPLY_NO_AUTH : REPLY_NO_CONNECTION,
+	    error);
+}
+
+static const struct rkeep_owner link_owner = { on_where, on_up, NULL, on_down };
+
+static void
+on_tick(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct local_redis *set = w->data;
+
+	(void)loop;
+	(void)revents;
+	for (int i = 0; i < set->n; i++)
+		ask(set->link[i]);
+}
+
+void
+local_redis_timing(struct local_redis *set, svip_ms poll_ms)
+{
+	ev_timer_stop(set->loop, &set->tick);
+	ev_timer_set(&set->tick, (double)poll_ms / 1000.0, (double)poll_ms / 1000.0);
+	ev_timer_start(set->loop, &set->tick);
+}
+
+struct local_redis *
+local_redis_init(struct ev_loop *loop, const struct set_auth *auth, svip_ms poll_ms,
+    local_redis_role *role, void *ctx)
+{
+	struct local_redis *set = calloc(1, sizeof(*set));
+
+	if (set == NULL)
+		return NULL;
+	set->loop = loop;
+	set->auth = *auth;
+	set->role = role;
+	set->ctx = ctx;
+	ev_init(&set->tick, on_tick);
+	set->tick.data = set;
+	local_redis_timing(set, poll_ms);
+	return set;
+}
+
+void
+local_redis_fini(struct local_redis *set)
+{
+	if (set == NULL)
+		return;
+	while (set->n > 0)
+		local_redis_remove(set, set->n - 1);
+	ev_timer_stop(set->loop, &set->tick);
+	explicit_bzero(&set->auth, sizeof(set->auth));
+	free(set);
+}
+
+int
+local_redis_add(struct local_redis *set, const struct svip_host *host)
+{
+	struct svip_addr addr;
+	struct link *l;
+
+	if (set->n == SVIP_INSTANCES_MAX)
+		return -ENOMEM;
+	if (!svip_host_addr(host, &addr))
+		return -EINVAL;
+	l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		return -ENOMEM;
+	l->set = set;
+	l->index = set->n;
+	l->host = *host;
+	l->addr = addr;
+	l->replied = SVIP_LONG_AGO;
+	l->fault = REPLY_NO_CONNECTION;
+	rkeep_init(&l->keep, set->loop, &set->auth, COMMAND_MS, &link_owner, l);
+	set->link[set->n++] = l;
+	rkeep_start(&l->keep);
+	return l->index;
+}
+
+void
+local_redis_remove(struct local_redis *set, int instance)
+{
+	struct link *l = set->link[instance];
+
+	set->link[instance] = set->link[--set->n];
+	set->link[instance]->index = instance;
+	rkeep_fini(&l->keep);
+	free(l);
+}
+
+int
+local_redis_move(struct local_redis *set, int instance, const struct svip_host *host)
+{
+	struct link *l = set->link[instance];
+	struct svip_addr addr;
+
+	if (!svip_host_addr(host, &addr))
+		return -EINVAL;
+	if (svip_host_same(host, &l->host))
+		return 0;
+	rkeep_stop(&l->keep);
+	l->host = *host;
+	l->addr = addr;
+	rkeep_start(&l->keep);
+	return 0;
+}
+
+void
+local_redis_auth(struct local_redis *set, const struct set_auth *auth)
+{
+	set->auth = *auth;
+	for (int i = 0; i < set->n; i++)
+		rkeep_auth(&set->link[i]->keep, auth);
+}
+
+void
+local_redis_poll(struct local_redis *set, int instance)
+{
+	struct link *l = set->link[instance];
+
+	if (l->keep.up)
+		ask(l);
+	else
+		rkeep_hint(&l->keep);
+}
+
+void
+local_redis_status(
+    const struct local_redis *set, int instance, svip_ms now, struct local_redis_status *out)
+{
+	const struct link *l = set->link[instance];
+
+	memset(out, 0, sizeof(*out));
+	out->state = rkeep_word(&l->keep);
+	out->last_reply_ms = l->replied == SVIP_LONG_AGO ? -1 : now - l->replied;
+	out->master = l->master;
+	out->fault = l->fault;
+	memcpy(out->text, l->text, sizeof(out->text));
+}

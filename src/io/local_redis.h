@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Asks the Redis of this node for its ROLE, for each instance. Reports; decides nothing. */
+#ifndef IO_LOCAL_REDIS_H
+#define IO_LOCAL_REDIS_H
+
+#include <ev.h>
+#include <svip/settings.h>
+
+#include "wire/sentinel_reply.h"
+
+struct local_redis;
+
+/*
+ * An answer, or why there is none (fault other than REPLY_FINE; master is false then). asked: when it was asked;
+ * without a connection: now. Called from the event loop; the owner may call local_redis_poll() in it.
+ */
+typedef void local_redis_role(
+    void *ctx, int instance, svip_ms asked, bool master, enum reply_fault, const char *text);
+
+/* NULL: no memory. */
+struct local_redis *local_redis_init(
+    struct ev_loop *, const struct set_auth *, svip_ms poll_ms, local_redis_role *, void *ctx);
+void local_redis_fini(struct local_redis *);
+
+/* Adds an instance at the end and returns its index, or -ENOMEM. The host must be numeric (else -EINVAL). */
+int local_redis_add(struct local_redis *, const struct svip_host *);
+void local_redis_remove(struct local_redis *, int instance); /* the last takes its index */
+int local_redis_move(struct local_redis *, int instance,
+    const struct svip_host *); /* to another endpoint; 0, -EINVAL */
+void local_redis_auth(struct local_redis *, const struct set_auth *);
+void local_redis_timing(struct local_redis *, svip_ms poll_ms);
+
+void local_redis_poll(struct local_redis *, int instance); /* asks now */
+
+struct local_redis_status {
+	const char *state;     /* "connected", "connecting", "refused", "auth-refused", … */
+	svip_ms last_reply_ms; /* since the last answer; -1: none yet */
+	bool master;           /* that answer */
+	enum reply_fault fault;
+	char text[REPLY_TEXT_MAX];
+};
+void local_redis_status(
+    const struct local_redis *, int instance, svip_ms now, struct local_redis_status *);
+
+#endif
