@@ -72,10 +72,7 @@ else
 	verdict "libcore.a needs nothing that could see the world" "$(
 	    ${NM:-nm} -u "$lib" | awk '$1 == "U" { print $2 }' | sort -u |
 		grep -vE '^__(asan|ubsan|gcov|sanitizer|llvm)' | while read -r symbol; do
-		case " $(echo $allowed $own) " in
-		*" $symbol "*) ;;
-		*) echo "$symbol" ;;
-		esac
+		printf '%s\n' "$allowed" "$own" | tr -s ' \t' '\n' | grep -qxF "$symbol" || echo "$symbol"
 	done)"
 fi
 exit $((bad != 0))

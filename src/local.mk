@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# One library for each room, so that the linker sees the same borders as the reader.
+
+noinst_LIBRARIES += libcore.a libwire.a libio.a libdaemon.a
+
+# Pure decisions: no library, not even a header of one.
+libcore_a_SOURCES = \
+	%D%/core/claim.c \
+	%D%/core/claim.h \
+	%D%/core/core.c \
+	%D%/core/decide.c \
+	%D%/core/decide.h \
+	%D%/core/evidence.c \
+	%D%/core/evidence.h \
+	%D%/core/lease.c \
+	%D%/core/lease.h \
+	%D%/core/peer.c \
+	%D%/core/peer.h \
+	%D%/core/words.c
+
+# Bytes to structs and back.
+libwire_a_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS) $(JANSSON_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
+libwire_a_SOURCES = \
+	%D%/wire/address.c \
+	%D%/wire/age.c \
+	%D%/wire/age.h \
+	%D%/wire/ctl_request.c \
+	%D%/wire/ctl_request.h \
+	%D%/wire/cursor.c \
+	%D%/wire/cursor.h \
+	%D%/wire/frames.c \
+	%D%/wire/frames.h \
+	%D%/wire/heartbeat.c \
+	%D%/wire/hiredis_codec.h \
+	%D%/wire/nearest.c \
+	%D%/wire/nearest.h \
+	%D%/wire/resp_reader.c \
+	%D%/wire/resp_reader.h \
+	%D%/wire/rtnl_msg.c \
+	%D%/wire/rtnl_msg.h \
+	%D%/wire/sentinel_reply.c \
+	%D%/wire/sentinel_reply.h
+
+# Descriptors, processes, the clock.
+libio_a_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS) $(JANSSON_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS) \
+	$(CAPNG_CFLAGS)
+libio_a_SOURCES = \
+	%D%/io/announcer.c \
+	%D%/io/announcer.h \
+	%D%/io/clock.c \
+	%D%/io/clock.h \
+	%D%/io/conflict.c \
+	%D%/io/conflict.h \
+	%D%/io/control.c \
+	%D%/io/control.h \
+	%D%/io/daemonise.c \
+	%D%/io/daemonise.h \
+	%D%/io/local_redis.c \
+	%D%/io/local_redis.h \
+	%D%/io/log.c \
+	%D%/io/log.h \
+	%D%/io/priv.c \
+	%D%/io/priv.h \
+	%D%/io/rconn.c \
+	%D%/io/rconn.h \
+	%D%/io/resolver.c \
+	%D%/io/resolver.h \
+	%D%/io/rkeep.c \
+	%D%/io/rkeep.h \
+	%D%/io/rtnl.c \
+	%D%/io/rtnl.h \
+	%D%/io/script.c \
+	%D%/io/script.h \
+	%D%/io/script_run.c \
+	%D%/io/script_run.h \
+	%D%/io/sdnotify.c \
+	%D%/io/sdnotify.h \
+	%D%/io/seal.c \
+	%D%/io/seal.h \
+	%D%/io/sentinel.c \
+	%D%/io/sentinel.h \
+	%D%/io/sentinel_in.h \
+	%D%/io/sentinel_known.c \
+	%D%/io/sentinel_news.c \
+	%D%/io/sentinel_query.c \
+	%D%/io/vip.c \
+	%D%/io/vip.h
+
+# The daemon without its main, for the tests of its parts.
+libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFUSE_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
+libdaemon_a_SOURCES = \
+	%D%/svipd/answer.c \
+	%D%/svipd/conf.h \
+	%D%/svipd/conf_in.h \
+	%D%/svipd/daemon.c \
+	%D%/svipd/daemon.h \
+	%D%/svipd/daemon_state.h \
+	%D%/svipd/hands.c \
+	%D%/svipd/hands.h \
+	%D%/svipd/history.c \
+	%D%/svipd/history.h \
+	%D%/svipd/named.c \
+	%D%/svipd/named.h \
+	%D%/svipd/reload.c \
+	%D%/svipd/report.c \
+	%D%/svipd/report.h \
+	%D%/svipd/sentence.c \
+	%D%/svipd/sentence.h \
+	%D%/svipd/tell.c \
+	%D%/svipd/why.c \
+	%D%/svipd/why.h \
+	%D%/svipd/why_next.c
+
+ROOM_LIBS = libio.a libwire.a libcore.a $(EV_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(MNL_LIBS) \
+	$(SODIUM_LIBS) $(CAPNG_LIBS)
+SVIPD_LIBS = libdaemon.a $(ROOM_LIBS) $(CONFUSE_LIBS)
+
+sbin_PROGRAMS += svipd
+svipd_SOURCES = %D%/svipd/main.c
+svipd_LDADD = $(SVIPD_LIBS)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Unit tests speak TAP by cmocka; the rooms test is a shell script.
+
+TEST_EXTENSIONS = .sh
+SH_LOG_COMPILER = $(SHELL)
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' CMOCKA_MESSAGE_OUTPUT=TAP $(SHELL) \
+	$(top_srcdir)/build-aux/tap-driver.sh
+SH_LOG_DRIVER = $(LOG_DRIVER)
+AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
+	ASAN_OPTIONS=$${ASAN_OPTIONS-detect_leaks=1}; export ASAN_OPTIONS;
+
+dist_check_SCRIPTS = %D%/rooms.sh
+TESTS += %D%/rooms.sh
+%D%/rooms.log: libcore.a
+
+if HAVE_CMOCKA
+unit_tests = \
+	%D%/unit/test_address \
+	%D%/unit/test_daemonise \
+	%D%/unit/test_frames \
+	%D%/unit/test_heartbeat \
+	%D%/unit/test_priv \
+	%D%/unit/test_script \
+	%D%/unit/test_sdnotify \
+	%D%/unit/test_seal
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+endif
+
+# A test with %D%/unit/NAME.c alone needs no more than its line above; the archives give what it uses.
+LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
