@@ -55,14 +55,16 @@ verdict "hiredis is used as a codec, in wire and in the Redis connection" \
     "$(only '(hiredis/)?(hiredis|read|async|sds)\.h' '(wire/[a-z_]+|io/(rconn|sentinel|local_redis))\.[ch]' ;
     only '(hiredis/)?(async|adapters/.*)\.h' '-')"
 verdict "libsodium is used for seals, digests, keys and random numbers" \
-    "$(only 'sodium\.h' 'io/(seal|random)\.c|svipd/(conf_?[a-z_]*|main)\.c|wire/[a-z_]+\.c|svipctl/[a-z_]+\.c')"
+    "$(only 'sodium\.h' 'io/(seal|rkeep)\.c|svipd/(conf_?[a-z_]*|main)\.c|wire/[a-z_]+\.c|svipctl/[a-z_]+\.c')"
 verdict "only clock.c reads a clock" \
     "$(cd "$src" && grep -rnE '\b(clock_gettime|gettimeofday|time|ev_now|ev_time)[[:space:]]*\(' . |
     grep -E '(clock_gettime|gettimeofday|[^a-z_.>]time|ev_time)[[:space:]]*\(' |
     grep -v '^\./io/clock\.c:' | grep -vE ':[[:space:]]*(/?\*|//)')"
 
-# Whatever core needs from outside: comparing and copying bytes, its own assertions, the compiler's guards.
-allowed='memcpy memset memcmp memmove strcmp strncmp strlen strnlen
+# Whatever core needs from outside: comparing and copying bytes, its own assertions, the compiler's guards,
+# and pure functions of the vocabulary.
+allowed='hb_instances_fit svip_host_same
+	memcpy memset memcmp memmove strcmp strncmp strlen strnlen
 	__memcpy_chk __memset_chk __memmove_chk __stack_chk_fail __assert_fail _GLOBAL_OFFSET_TABLE_'
 lib=libcore.a
 if [ ! -f "$lib" ]; then

@@ -169,7 +169,7 @@ names_that_do_not_exist_are_named(void **state)
 static void
 the_run_directory_is_made_once(void **state)
 {
-	char dir[] = "/tmp/svipd-priv.XXXXXX", file[64], made[64], why[256];
+	char dir[] = "/tmp/svipd-priv.XXXXXX", file[96], made[64], why[256];
 	struct stat st;
 
 	(void)state;
