@@ -15,6 +15,12 @@
 #include "report.h"
 #include "wire/ctl_request.h"
 
+static int
+at_most(int n)
+{
+	return n < SENTINEL_ODD_MAX ? n : SENTINEL_ODD_MAX;
+}
+
 static void
 fill_sentinels(struct report_sentinel *out, struct sentinel_status *st, svip_ms now)
 {
@@ -24,7 +30,10 @@ fill_sentinels(struct report_sentinel *out, struct sentinel_status *st, svip_ms 
 		sentinel_status(hands_sentinels(), s, now, &st[s]);
 		out[s] = (struct report_sentinel){ .state = st[s].state, .error = st[s].error,
 			.last_reply = st[s].last_reply_ms < 0 ? SVIP_LONG_AGO : now - st[s].last_reply_ms,
-			.connects = st[s].reconnects };
+			.listening_state = st[s].listening_state, .rtt_ms = st[s].last_reply_ms < 0 ? -1 : st[s].rtt_ms,
+			.id = st[s].id, .reconnects = st[s].reconnects, .n_unknown = st[s].n_unknown,
+			.n_missing = st[s].n_missing, .unknown = st[s].unknown, .missing = st[s].missing,
+			.n_unknown_listed = at_most(st[s].n_unknown), .n_missing_listed = at_most(st[s].n_missing) };
 	}
 }
 

@@ -22,12 +22,10 @@
 #include "io/conflict.h"
 #include "io/control.h"
 #include "io/heartbeat_io.h"
-#include "io/local_redis.h"
 #include "io/priv.h"
 #include "io/script.h"
 #include "io/sdnotify.h"
 #include "io/seal.h"
-#include "io/sentinel.h"
 #include "io/vip.h"
 
 enum {
@@ -66,10 +64,10 @@ send_heartbeats(void)
 	} while (next < d.core.conf.n_instances);
 }
 
-static void
-announce(int i)
+void
+daemon_announce(int s)
 {
-	int s = d.slot_of[i], ifindex;
+	int ifindex;
 	uint8_t mac[6];
 	bool ethernet;
 
@@ -94,7 +92,7 @@ carry_out(const struct core_action *a)
 		vip_drop(s);
 		return;
 	case ACT_ANNOUNCE:
-		announce(a->instance);
+		daemon_announce(s);
 		return;
 	case ACT_POLL:
 		d.slot[s].poll = true;
@@ -166,11 +164,21 @@ flush(void)
 		if (!s->poll)
 			continue;
 		s->poll = false;
-		sentinel_poll(d.slot_of[i]);
-		local_redis_poll(d.slot_of[i]);
+		hands_poll(i);
 	}
 	tell_all();
 	arm_timer();
+}
+
+/* The answers that carrying out has brought, then everything that may wait. */
+static void
+drain(void)
+{
+	for (int i = 0; i < d.n_events; i++)
+		step(&d.event[i]);
+	d.n_events = 0;
+	d.busy = false;
+	flush();
 }
 
 void
@@ -184,11 +192,7 @@ daemon_post(const struct core_event *ev)
 	}
 	d.busy = true;
 	step(ev);
-	for (int i = 0; i < d.n_events; i++)
-		step(&d.event[i]);
-	d.n_events = 0;
-	d.busy = false;
-	flush();
+	drain();
 }
 
 void
@@ -303,13 +307,7 @@ daemon_slot_add(const struct set_instance *conf)
 void
 daemon_slot_start(int s)
 {
-	const struct set_instance *conf = &d.slot[s].conf;
-
-	vip_add(s, conf->interface, conf->address, conf->n_addresses);
-	announcer_add(s, conf->name, conf->address, conf->n_addresses);
-	conflict_add(s, conf->address, conf->n_addresses);
-	sentinel_add(s, conf->name);
-	local_redis_add(s, &conf->redis);
+	hands_add(s);
 	vip_start(s);
 }
 
@@ -318,11 +316,7 @@ daemon_slot_remove(int s)
 {
 	int i = d.slot[s].index, last = d.core.conf.n_instances - 1;
 
-	sentinel_remove(s);
-	local_redis_remove(s);
-	announcer_remove(s);
-	conflict_remove(s);
-	vip_remove(s);
+	hands_remove(s);
 	core_remove(&d.core, i);
 	if (i != last) { /* the core has moved its last one */
 		d.slot_of[i] = d.slot_of[last];
@@ -331,7 +325,27 @@ daemon_slot_remove(int s)
 	d.slot[s].used = false;
 }
 
+void
+daemon_config_changed(void)
+{
+	d.busy = true;
+	d.out.n = 0;
+	core_config(&d.core, d.set->serial, d.set->digest_safety, d.set->digest_all, clock_ms(), &d.out);
+	for (int i = 0; i < d.out.n; i++)
+		carry_out(&d.out.a[i]);
+	drain();
+}
+
 /* ---- life ---- */
+
+static uint32_t
+version_number(void)
+{
+	unsigned major = 0, minor = 0, patch = 0;
+
+	sscanf(PACKAGE_VERSION, "%u.%u.%u", &major, &minor, &patch);
+	return major << 16 | minor << 8 | patch;
+}
 
 static void
 core_start(void)
@@ -343,7 +357,7 @@ core_start(void)
 		.n_nodes = set->n_nodes, .self = set->self, .n_instances = set->n_instances,
 		.hold_on_quorum_loss = set->hold_on_quorum_loss, .observe = set->observe,
 		.cluster = set->cluster_id, .incarnation = seal_random64(), .seed = seal_random64(),
-		.version = SVIPD_VERSION_NUMBER, .serial = set->serial };
+		.version = version_number(), .serial = set->serial };
 
 	memcpy(conf.digest_safety, set->digest_safety, SVIP_DIGEST_LEN);
 	memcpy(conf.digest_all, set->digest_all, SVIP_DIGEST_LEN);

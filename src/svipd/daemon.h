@@ -18,6 +18,9 @@ struct daemon_options {
 	enum set_loglevel level;
 };
 
+/* Reads the file for this host; NULL: *report (malloc'd, a line a fault) says why not. Warnings are logged. */
+struct settings *daemon_read_settings(const char *file, char **report);
+
 /*
  * Opens everything that needs root, drops privileges, opens the rest. Takes the settings over. False: *why
  * (size bytes) says what is missing; nothing has been touched in the kernel.

@@ -62,6 +62,12 @@ int daemon_slot_add(const struct set_instance *);
 void daemon_slot_remove(int slot);
 void daemon_slot_start(int slot);
 
+/* The settings' digests go to the core. */
+void daemon_config_changed(void);
+
+/* Starts a burst of announcements for what this slot holds; the caller has looked at the lease. */
+void daemon_announce(int slot);
+
 /* The answer to one line on the control socket (malloc'd JSON). */
 struct control_caller;
 char *daemon_answer(void *ctx, const struct control_caller *, const char *line);

@@ -8,11 +8,24 @@
 
 struct ev_loop;
 struct sentinels;
-struct local_redis;
 
 /* Netlink, packet sockets, heartbeats, Sentinels, the local Redis. False: why says which. */
 bool hands_init(struct ev_loop *, char *why, size_t size);
 void hands_fini(void);
+
+/* Makes the instance of a slot known to them; its core index must be the next one there. And the reverse, before
+ * the core forgets it: the last one takes its index. */
+void hands_add(int slot);
+void hands_remove(int slot);
+
+/* The slot's `redis` may be another one now. */
+void hands_redis_moved(int slot);
+
+/* Keys, passwords, announcements' schedule and limits of the new settings. */
+void hands_reload(void);
+
+/* Asks the Sentinels and the local Redis about an instance (the core's index) now. */
+void hands_poll(int instance);
 
 struct sentinels *hands_sentinels(void);
 

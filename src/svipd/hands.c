@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Opens the hands (src/io) and turns what they report into events for the core. Decides nothing. */
+#include "hands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon_state.h"
+#include "io/announcer.h"
+#include "io/clock.h"
+#include "io/conflict.h"
+#include "io/heartbeat_io.h"
+#include "io/local_redis.h"
+#include "io/script.h"
+#include "io/seal.h"
+#include "io/sentinel.h"
+#include "io/vip.h"
+
+enum { COMPLAIN_MS = 60000 }; /* the same complaint at most this often */
+
+static struct sentinels *sentinels;
+static struct local_redis *redis;
+
+struct sentinels *
+hands_sentinels(void)
+{
+	return sentinels;
+}
+
+/* ---- the kernel ---- */
+
+static void
+on_held(void *ctx, int s)
+{
+	(void)ctx;
+	daemon_post_slot(EV_HELD, s);
+}
+
+static void
+on_clear(void *ctx, int s)
+{
+	(void)ctx;
+	daemon_post_slot(EV_CLEAR, s);
+}
+
+static void
+on_lost(void *ctx, int s)
+{
+	(void)ctx;
+	log_warning("%s: an address was taken away by another hand", daemon_state()->slot[s].conf.name);
+	daemon_post_slot(EV_LOST, s);
+}
+
+static void
+post_error(enum core_event_kind kind, int s, int err)
+{
+	daemon_post(&(struct core_event){ .kind = kind, .instance = daemon_state()->slot[s].index, .error = err });
+}
+
+static void
+on_refused(void *ctx, int s, int err)
+{
+	(void)ctx;
+	post_error(EV_REFUSED, s, err);
+}
+
+static void
+on_stuck(void *ctx, int s, int err)
+{
+	(void)ctx;
+	post_error(EV_STUCK, s, err);
+}
+
+static void
+on_link(void *ctx, int s, bool up)
+{
+	struct daemon_state *d = daemon_state();
+
+	(void)ctx;
+	log_info("%s: %s is %s", d->slot[s].conf.name, d->slot[s].conf.interface, up ? "up" : "down or not there");
+	if (up)
+		heartbeat_io_rejoin();
+	daemon_post(&(struct core_event){ .kind = EV_LINK, .instance = d->slot[s].index, .yes = up });
+}
+
+/* The neighbours know another MAC than the link has now. */
+static void
+on_relinked(void *ctx, int s)
+{
+	(void)ctx;
+	daemon_announce(s);
+}
+
+static void
+on_locals(void *ctx)
+{
+	(void)ctx;
+	heartbeat_io_rejoin();
+}
+
+static const struct vip_calls vip_calls = { on_held, on_refused, on_clear, on_stuck, on_lost, on_link, on_relinked,
+	on_locals };
+
+/* ---- Sentinels ---- */
+
+static struct slot *
+slot_at(int instance)
+{
+	struct daemon_state *d = daemon_state();
+
+	return &d->slot[d->slot_of[instance]];
+}
+
+static void
+on_view(void *ctx, int sentinel, int i, const struct view *view)
+{
+	(void)ctx;
+	slot_at(i)->fault[sentinel][0] = '\0';
+	daemon_post(&(struct core_event){ .kind = EV_VIEW, .sentinel = sentinel, .instance = i, .view = *view });
+}
+
+static void
+on_fault(void *ctx, int sentinel, int i, enum reply_fault fault, const char *text)
+{
+	char *out = slot_at(i)->fault[sentinel], host[SVIP_TEXT_MAX], is[SVIP_TEXT_MAX];
+
+	(void)ctx;
+	snprintf(is, sizeof(is), "%s", text[0] != '\0' ? text : reply_fault_word(fault));
+	if (strcmp(is, out) == 0)
+		return;
+	memcpy(out, is, sizeof(is));
+	log_warning("%s: Sentinel %s: %s", slot_at(i)->conf.name,
+	    svip_host_text(&daemon_state()->set->sentinel[sentinel], host), is);
+}
+
+static void
+on_news(void *ctx, int sentinel, int i, enum sentinel_news news, const struct svip_host *to)
+{
+	struct core_event ev = { .kind = EV_NEWS, .sentinel = sentinel, .instance = i, .news = news };
+
+	(void)ctx;
+	if (to != NULL)
+		ev.to = *to;
+	daemon_post(&ev);
+}
+
+static void
+on_listening(void *ctx, int sentinel)
+{
+	(void)ctx;
+	daemon_post(&(struct core_event){ .kind = EV_LISTENING, .sentinel = sentinel });
+}
+
+static void
+on_session(void *ctx, int sentinel)
+{
+	(void)ctx;
+	daemon_post(&(struct core_event){ .kind = EV_SESSION, .sentinel = sentinel });
+}
+
+/* Is the named endpoint this node's Redis? A virtual address never is: that would be following one's own tail. */
+static bool
+is_me(void *ctx, int i, const struct svip_host *host)
+{
+	struct slot *s = slot_at(i);
+	struct svip_addr a;
+	char text[SVIP_TEXT_MAX];
+	unsigned held;
+
+	(void)ctx;
+	if (s->conf.announce.port != 0 && svip_host_same(host, &s->conf.announce))
+		return true;
+	if (!svip_host_addr(host, &a))
+		return false;
+	if (vip_is_virtual(&a)) {
+		if (log_allowed(&s->virtual_limit, COMPLAIN_MS, clock_ms(), &held))
+			log_error("%s: Sentinel names the virtual address %s as master: a replica or Sentinel was "
+				  "pointed at it; not followed",
+			    s->conf.name, svip_host_text(host, text));
+		return false;
+	}
+	if (s->conf.redis_given)
+		return svip_host_same(host, &s->conf.redis);
+	return host->port == s->conf.redis.port && vip_is_local(&a);
+}
+
+static const struct sentinel_owner sentinel_owner = { on_view, on_fault, on_news, on_listening, on_session, is_me };
+
+/* ---- the local Redis ---- */
+
+static void
+on_role(void *ctx, int i, svip_ms asked, bool master, enum reply_fault fault, const char *text)
+{
+	struct slot *s = slot_at(i);
+
+	(void)ctx;
+	if (fault == REPLY_FINE)
+		s->redis_error[0] = '\0';
+	else
+		snprintf(s->redis_error, sizeof(s->redis_error), "%s",
+		    text[0] != '\0' ? text : reply_fault_word(fault));
+	daemon_post(&(struct core_event){ .kind = EV_ROLE, .instance = i, .asked = asked, .yes = master });
+}
+
+/* ---- peers ---- */
+
+static void
+on_heard(void *ctx, const struct heartbeat *hb)
+{
+	(void)ctx;
+	daemon_post(&(struct core_event){ .kind = EV_HEARTBEAT, .hb = hb });
+}
+
+static void
+on_unknown(void *ctx, int node)
+{
+	(void)ctx;
+	daemon_post(&(struct core_event){ .kind = EV_UNKNOWN, .peer = node });
+}
+
+/* ---- announcements ---- */
+
+/* Asked before each frame that a timer sends: the lease first. */
+static bool
+may_announce(void *ctx, int s)
+{
+	struct daemon_state *d = daemon_state();
+	const struct instance *in;
+
+	(void)ctx;
+	daemon_post(&(struct core_event){ .kind = EV_TICK });
+	in = &d->core.inst[d->slot[s].index];
+	return in->kernel == KERNEL_HELD && clock_ms() < in->lease_end;
+}
+
+static void
+on_conflict(void *ctx, int s, const struct svip_addr *addr, const uint8_t mac[6])
+{
+	struct daemon_state *d = daemon_state();
+	struct slot *slot = &d->slot[s];
+	char text[SVIP_TEXT_MAX];
+	unsigned held;
+
+	slot->conflicts++;
+	snprintf(slot->conflict, sizeof(slot->conflict), "%s at %02x:%02x:%02x:%02x:%02x:%02x",
+	    svip_addr_text(addr, false, text), mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	if (log_allowed(&slot->conflict_limit, 10000, clock_ms(), &held))
+		log_warning("%s: another host answers for %s (%u more like this)", slot->conf.name, slot->conflict,
+		    held);
+	if (may_announce(ctx, s))
+		daemon_announce(s);
+}
+
+/* ---- life ---- */
+
+void
+hands_add(int s)
+{
+	struct daemon_state *d = daemon_state();
+	const struct set_instance *conf = &d->slot[s].conf;
+
+	vip_add(s, conf->interface, conf->address, conf->n_addresses);
+	announcer_add(s, conf->name, conf->address, conf->n_addresses);
+	conflict_add(s, conf->address, conf->n_addresses);
+	if (sentinel_add(sentinels, conf->name) < 0 || local_redis_add(redis, &conf->redis) < 0)
+		abort(); /* no memory, at a start or a reload: the kernel's lifetimes do the rest */
+}
+
+void
+hands_remove(int s)
+{
+	int i = daemon_state()->slot[s].index;
+
+	sentinel_remove(sentinels, i);
+	local_redis_remove(redis, i);
+	announcer_remove(s);
+	conflict_remove(s);
+	vip_remove(s);
+}
+
+void
+hands_redis_moved(int s)
+{
+	struct daemon_state *d = daemon_state();
+
+	local_redis_move(redis, d->slot[s].index, &d->slot[s].conf.redis);
+}
+
+void
+hands_reload(void)
+{
+	const struct settings *set = daemon_state()->set;
+	int rc = seal_init(set);
+
+	if (rc != 0)
+		log_error("keys: %s; the old ones stay in use", strerror(-rc));
+	heartbeat_io_reload(set);
+	announcer_schedule(&set->arp);
+	sentinel_auth(sentinels, &set->sentinel_auth);
+	local_redis_auth(redis, &set->redis_auth);
+	script_timeout(set->script_timeout_ms);
+}
+
+void
+hands_poll(int i)
+{
+	sentinel_poll(sentinels, i);
+	local_redis_poll(redis, i);
+}
+
+static bool
+failed(char *why, size_t size, const char *what, int rc)
+{
+	snprintf(why, size, "%s: %s", what, strerror(-rc));
+	return false;
+}
+
+bool
+hands_init(struct ev_loop *loop, char *why, size_t size)
+{
+	const struct settings *set = daemon_state()->set;
+	struct sentinel_conf conf = { .n = set->n_sentinels, .host = set->sentinel, .auth = &set->sentinel_auth,
+		.poll_ms = set->poll_ms, .lease_ms = set->lease_ms };
+	int rc;
+
+	rc = vip_init(loop, &vip_calls, NULL);
+	if (rc != 0)
+		return failed(why, size, "netlink", rc);
+	rc = announcer_init(loop, &set->arp, may_announce, NULL);
+	if (rc != 0)
+		return failed(why, size, "packet socket for announcements", rc);
+	rc = conflict_init(loop, on_conflict, NULL);
+	if (rc != 0)
+		return failed(why, size, "packet socket for the conflict watch", rc);
+	rc = heartbeat_io_init(loop, set, on_heard, on_unknown, NULL);
+	if (rc != 0)
+		return failed(why, size, "heartbeat socket", rc);
+	sentinels = sentinel_init(loop, &conf, &sentinel_owner, NULL);
+	redis = local_redis_init(loop, &set->redis_auth, set->poll_ms, on_role, NULL);
+	if (sentinels == NULL || redis == NULL)
+		return failed(why, size, "Sentinel connections", -ENOMEM);
+	return true;
+}
+
+void
+hands_fini(void)
+{
+	if (sentinels != NULL)
+		sentinel_fini(sentinels);
+	if (redis != NULL)
+		local_redis_fini(redis);
+	heartbeat_io_fini();
+	conflict_fini();
+	announcer_fini();
+	vip_fini();
+}
