@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * svipctl: the operator's command. One table drives reading the command line, usage and help; the daemon does
+ * the rest. Must not need anything of the daemon but its socket.
+ */
+#include <getopt.h>
+#include <jansson.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "field.h"
+#include "keygen.h"
+#include "out.h"
+#include "show.h"
+#include "wire/nearest.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { SCHEMA = 1, LIMIT_S = 5, RELOAD_LIMIT_S = 30, HINT_LIMIT_S = 1, LINE_MAX_BYTES = 4096 };
+
+static const char default_socket[] = "/run/svipd/svipd.sock";
+
+struct command {
+	const char *name;
+	const char *arguments; /* as people read them */
+	const char *help;
+	int args_min, args_max;
+	int limit_s;
+	show_answer *show; /* NULL: not a question to the daemon */
+	bool hint;         /* exit statuses for Sentinel's retry rules: see svipctl(8) */
+};
+
+static show_answer show_version;
+
+static const struct command commands[] = {
+	{ "status", "[NAME]", "what this node knows; with NAME all about one instance", 0, 1,
+	    LIMIT_S, show_status, false },
+	{ "peers", "", "the other nodes", 0, 0, LIMIT_S, show_peers, false },
+	{ "sentinels", "", "the Sentinels, and whom they name", 0, 0, LIMIT_S, show_sentinels,
+	    false },
+	{ "why", "[NAME]", "the rule that decides, in a sentence", 0, 1, LIMIT_S, show_why, false },
+	{ "history", "[NAME]", "the last changes of state", 0, 1, LIMIT_S, show_history, false },
+	{ "reload", "", "read the configuration again: all of it or nothing", 0, 0, RELOAD_LIMIT_S,
+	    show_message, false },
+	{ "maintenance", "on|off", "keep this node from taking, or end that", 1, 1, LIMIT_S,
+	    show_message, false },
+	{ "client-reconfig", "ARG...", "a hint by Sentinel, with its seven arguments", 7, 7,
+	    HINT_LIMIT_S, show_message, true },
+	{ "keygen", "[FILE]", "make a key, in a new file or on stdout", 0, 1, 0, NULL, false },
+	{ "version", "", "versions of svipctl and of the running svipd", 0, 0, LIMIT_S,
+	    show_version, false },
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static void
+show_version(const struct out *o, const json_t *a, const char *name)
+{
+	(void)name;
+	fprintf(o->file, "svipctl %s\nsvipd %s\n", PACKAGE_VERSION, field_text(a, "version", "?"));
+}
+
+static void
+print_help(void)
+{
+	printf("usage: svipctl [-s SOCKET] [-j] COMMAND [ARGUMENT...]\n\n");
+	for (int i = 0; i < COMMANDS; i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "%s %s", commands[i].name, commands[i].arguments);
+		printf("  %-22s  %s\n", line, commands[i].help);
+	}
+	printf("\n  -s, --socket SOCKET     svipd's socket (%s)\n"
+	       "  -j, --json              print svipd's answer as it is\n"
+	       "  -V, --version           print svipctl's version\n"
+	       "  -h, --help              print this\n",
+	    default_socket);
+}
+
+static int
+usage(void)
+{
+	fprintf(stderr, "usage: svipctl [-s SOCKET] [-j] COMMAND [ARGUMENT...]   (svipctl -h lists "
+	                "the commands)\n");
+	return EXIT_USAGE;
+}
+
+static int
+command_unknown(const char *word)
+{
+	const char *near = NULL;
+
+	for (int i = 0; i < COMMANDS; i++) {
+		if (nearest_alike(word, commands[i].name) &&
+		    (near == NULL ||
+		        nearest_distance(word, commands[i].name) < nearest_distance(word, near)))
+			near = commands[i].name;
+	}
+	if (near != NULL)
+		fprintf(stderr, "svipctl: unknown command '%s' (did you mean '%s'?)\n", word, near);
+	else
+		fprintf(stderr, "svipctl: unknown command '%s' (svipctl -h lists the commands)\n",
+		    word);
+	return EXIT_USAGE;
+}
+
+/* The request: the words parted by blanks. False: it can't be one. */
+static bool
+make_line(const struct command *c, int n, char **arg, char line[LINE_MAX_BYTES])
+{
+	size_t len = (size_t)snprintf(line, LINE_MAX_BYTES, "%s", c->name);
+
+	for (int i = 0; i < n; i++) {
+		for (const char *p = arg[i]; *p != '\0'; p++) {
+			if (*p <= ' ' || *p > '~') {
+				fprintf(stderr,
+				    "svipctl: argument %d is not printable ASCII without blanks\n",
+				    i + 1);
+				return false;
+			}
+		}
+		if (arg[i][0] == '\0' || len + strlen(arg[i]) + 2 >= LINE_MAX_BYTES) {
+			fprintf(stderr, "svipctl: argument %d is empty or too long\n", i + 1);
+			return false;
+		}
+		len += (size_t)snprintf(line + len, LINE_MAX_BYTES - len, " %s", arg[i]);
+	}
+	return true;
+}
+
+/* The daemon said no. */
+static void
+print_refusal(const json_t *answer)
+{
+	const json_t *line;
+	size_t i;
+
+	fprintf(stderr, "svipctl: %s\n",
+	    field_text(answer, "message", field_text(answer, "error", "refused")));
+	json_array_foreach(json_object_get(answer, "errors"), i, line)
+	    fprintf(stderr, "%s\n", json_string_value(line) ?: "?");
+}
+
+/* Looks at an answer. Returns 0 when it is a yes that can be shown. */
+static int
+judge(const json_t *answer, bool json)
+{
+	if (!json_is_object(answer)) {
+		fprintf(stderr, "svipctl: the answer is no JSON object: is that svipd's socket?\n");
+		return EXIT_FAILED;
+	}
+	if (field_int(answer, "schema", 0) != SCHEMA && !json) {
+		fprintf(stderr,
+		    "svipctl: svipd answers in another schema than %d: use the svipctl of its "
+		    "version\n",
+		    SCHEMA);
+		return EXIT_FAILED;
+	}
+	if (!field_true(answer, "ok")) {
+		if (!json)
+			print_refusal(answer);
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}
+
+static int
+ask(const struct command *c, const char *socket, bool json, int n, char **arg)
+{
+	char line[LINE_MAX_BYTES], why[CLIENT_WHY_MAX], *text;
+	json_t *answer;
+	int status;
+
+	if (!make_line(c, n, arg, line))
+		return EXIT_USAGE;
+	text = client_ask(socket, line, c->limit_s, why);
+	if (text == NULL) {
+		if (c->show == show_version && !json)
+			printf("svipctl %s\n", PACKAGE_VERSION);
+		fprintf(stderr, "svipctl: %s\n", why);
+		return EXIT_FAILED;
+	}
+	answer = json_loads(text, 0, NULL);
+	status = judge(answer, json);
+	if (json && answer != NULL) {
+		puts(text);
+	} else if (status == EXIT_DONE && !c->hint) {
+		struct out o;
+
+		out_init(&o);
+		c->show(&o, answer, n > 0 ? arg[0] : NULL);
+	}
+	json_decref(answer);
+	free(text);
+	if (fflush(stdout) != 0 && !c->hint) {
+		perror("svipctl: stdout");
+		status = EXIT_FAILED;
+	}
+	return status;
+}
+
+static int
+run(const struct command *c, const char *socket, bool json, int n, char **arg)
+{
+	int status;
+
+	if (n < c->args_min || n > c->args_max) {
+		fprintf(stderr, "usage: svipctl %s%s%s\n", c->name,
+		    c->arguments[0] != '\0' ? " " : "", c->arguments);
+		return EXIT_USAGE;
+	}
+	if (c->show == NULL)
+		return keygen(n > 0 ? arg[0] : NULL);
+	status = ask(c, socket, json, n, arg);
+	/* Sentinel repeats what ended with 1, for hours: an old hint is worth nothing. */
+	return c->hint && status != EXIT_DONE ? EXIT_USAGE : status;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *socket = default_socket;
+	bool json = false;
+	int o;
+
+	setlocale(LC_ALL, "");
+	while ((o = getopt_long(argc, argv, "s:jVh", options, NULL)) != -1) {
+		switch (o) {
+		case 's':
+			socket = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'V':
+			printf("svipctl %s\n", PACKAGE_VERSION);
+			return EXIT_DONE;
+		case 'h':
+			print_help();
+			return EXIT_DONE;
+		default:
+			return usage();
+		}
+	}
+	if (optind == argc)
+		return usage();
+	for (int i = 0; i < COMMANDS; i++) {
+		if (strcmp(argv[optind], commands[i].name) == 0)
+			return run(
+			    &commands[i], socket, json, argc - optind - 1, argv + optind + 1);
+	}
+	return command_unknown(argv[optind]);
+}
