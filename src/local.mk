@@ -55,6 +55,10 @@ libio_a_SOURCES = \
 	%D%/io/control.h \
 	%D%/io/daemonise.c \
 	%D%/io/daemonise.h \
+	%D%/io/heartbeat_io.c \
+	%D%/io/heartbeat_io.h \
+	%D%/io/heartbeat_socket.c \
+	%D%/io/heartbeat_socket.h \
 	%D%/io/local_redis.c \
 	%D%/io/local_redis.h \
 	%D%/io/log.c \
@@ -91,7 +95,16 @@ libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFUSE_CFLAGS) $(JANSSON_CFLAGS) $(SODI
 libdaemon_a_SOURCES = \
 	%D%/svipd/answer.c \
 	%D%/svipd/conf.h \
+	%D%/svipd/conf_block.c \
+	%D%/svipd/conf_confuse.c \
+	%D%/svipd/conf_file.c \
+	%D%/svipd/conf_global.c \
 	%D%/svipd/conf_in.h \
+	%D%/svipd/conf_keys.c \
+	%D%/svipd/conf_report.c \
+	%D%/svipd/conf_scan.c \
+	%D%/svipd/conf_tree.c \
+	%D%/svipd/conf_value.c \
 	%D%/svipd/daemon.c \
 	%D%/svipd/daemon.h \
 	%D%/svipd/daemon_state.h \
@@ -99,6 +112,8 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/hands.h \
 	%D%/svipd/history.c \
 	%D%/svipd/history.h \
+	%D%/svipd/host.c \
+	%D%/svipd/host.h \
 	%D%/svipd/named.c \
 	%D%/svipd/named.h \
 	%D%/svipd/reload.c \
@@ -118,3 +133,20 @@ SVIPD_LIBS = libdaemon.a $(ROOM_LIBS) $(CONFUSE_LIBS)
 sbin_PROGRAMS += svipd
 svipd_SOURCES = %D%/svipd/main.c
 svipd_LDADD = $(SVIPD_LIBS)
+
+bin_PROGRAMS += svipctl
+svipctl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
+svipctl_SOURCES = \
+	%D%/svipctl/client.c \
+	%D%/svipctl/client.h \
+	%D%/svipctl/field.c \
+	%D%/svipctl/field.h \
+	%D%/svipctl/keygen.c \
+	%D%/svipctl/keygen.h \
+	%D%/svipctl/main.c \
+	%D%/svipctl/out.c \
+	%D%/svipctl/out.h \
+	%D%/svipctl/problem.c \
+	%D%/svipctl/show.c \
+	%D%/svipctl/show.h
+svipctl_LDADD = libwire.a $(JANSSON_LIBS) $(SODIUM_LIBS)

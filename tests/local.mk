@@ -16,13 +16,17 @@ TESTS += %D%/rooms.sh
 if HAVE_CMOCKA
 unit_tests = \
 	%D%/unit/test_address \
+	%D%/unit/test_control \
+	%D%/unit/test_ctl_request \
 	%D%/unit/test_daemonise \
 	%D%/unit/test_frames \
 	%D%/unit/test_heartbeat \
 	%D%/unit/test_priv \
+	%D%/unit/test_rconn \
 	%D%/unit/test_script \
 	%D%/unit/test_sdnotify \
-	%D%/unit/test_seal
+	%D%/unit/test_seal \
+	%D%/unit/test_sentinel_reply
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
