@@ -18,14 +18,14 @@
 enum {
 	QUERIES = 2,        /* connections for questions: one, and the spare */
 	POLLS_OUT_MAX = 12, /* questions without an answer about one instance on one connection */
-	HINT_GAP_MS = 10,   /* between two questions that hints have caused */
+	HINT_GAP_MS = 2,    /* between two questions that hints have caused */
 	LAG_MIN_MS = 250,   /* an answer out for longer opens the spare, or 1.5 polls */
 	CALM_MS = 5000,     /* no answer late for so long: the spare is closed */
 	COMMAND_MIN_MS = 2000,  /* an answer out for longer ends the connection, or two leases */
 	PING_MS = 1000,         /* probe of the connection for events */
 	KNOWN_FIRST_MS = 10000, /* a Sentinel finds the others in the seconds after its start */
 	KNOWN_EVERY_MS = 60000,
-	KNOWN_SAY_MS = 600000,   /* between two warnings */
+	SAY_MS = 600000,         /* between two warnings of one kind */
 	RESOLVE_AGAIN_MS = 2000, /* between two look-ups */
 	ID_MAX = 41,
 };
@@ -94,7 +94,7 @@ struct server {
 	uint32_t known_serial; /* instance that the findings are about; 0: none */
 	int n_unknown, n_missing;
 	struct svip_host unknown[SENTINEL_ODD_MAX], missing[SENTINEL_ODD_MAX];
-	struct log_limit known_limit, log_limit;
+	struct log_limit known_limit, news_limit, log_limit;
 
 	struct track *track; /* for each instance */
 };

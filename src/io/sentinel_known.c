@@ -69,7 +69,7 @@ say(struct server *s, const char *name)
 	char text[SVIP_TEXT_MAX];
 	unsigned held;
 
-	if (!log_allowed(&s->known_limit, KNOWN_SAY_MS, clock_ms(), &held))
+	if (!log_allowed(&s->known_limit, SAY_MS, clock_ms(), &held))
 		return;
 	for (int i = 0; i < s->n_unknown && i < SENTINEL_ODD_MAX; i++)
 		log_warning("sentinel %s: %s: it knows the Sentinel %s, which is not configured",

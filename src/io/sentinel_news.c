@@ -33,7 +33,6 @@ on_subscribed(void *ctx, uint64_t channel, const struct redisReply *reply, svip_
 		return;
 	if (!sentinel_reply_subscribed(reply, channels[channel])) {
 		reply_text(reply, REPLY_WRONG_TYPE, text);
-		log_warning("sentinel %s: SUBSCRIBE %s: %s", s->text, channels[channel], text);
 		rkeep_fail(&s->sub, RCONN_PROTOCOL, text, true);
 		return;
 	}
@@ -56,7 +55,6 @@ on_id(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked)
 	(void)asked;
 	if (reply == NULL || sentinel_identify(s, reply, true, why))
 		return;
-	log_warning("sentinel %s: not listened to: %s", s->text, why);
 	rkeep_fail(&s->sub, RCONN_PROTOCOL, why, true);
 }
 
@@ -113,13 +111,15 @@ static void
 on_down(void *ctx, bool was_up, enum rconn_why why, const char *text)
 {
 	struct server *s = ctx;
+	unsigned held;
 
 	sentinel_where_failed(s, &s->sub, was_up);
 	s->listening = false;
-	if (!was_up)
-		return;
-	log_debug("sentinel %s: events: %s: %s", s->text, rconn_why_word(why), text);
-	sentinel_session(s);
+	/* While it doesn't answer either, that has been said; what is said here is that it can't be listened to. */
+	if (s->said_up && log_allowed(&s->news_limit, SAY_MS, clock_ms(), &held))
+		log_warning("sentinel %s: no events: %s: %s", s->text, rconn_why_word(why), text);
+	if (was_up)
+		sentinel_session(s);
 }
 
 static const struct rkeep_owner news_owner = { on_where, on_up, on_message, on_down };

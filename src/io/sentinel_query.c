@@ -57,9 +57,30 @@ tell_fault(struct query *q, int instance, enum reply_fault fault, const char *te
 
 	s->track[instance].fault = fault;
 	s->set->owner->fault(s->set->ctx, s->index, instance, fault, text);
-	/* Not the answer to this question: the next ones may be out of step, and dated wrongly. */
-	if (fault == REPLY_WRONG_TYPE || fault == REPLY_MISSING_FIELD)
+	switch (fault) {
+	case REPLY_WRONG_TYPE:
+	case REPLY_MISSING_FIELD:
+		/* Not the answer to this question: the next ones may be out of step, and dated wrongly. */
 		rkeep_fail(&q->keep, RCONN_PROTOCOL, text, false);
+		return;
+	case REPLY_NO_AUTH:
+		rkeep_fail(&q->keep, RCONN_AUTH_REFUSED, text, true);
+		return;
+	case REPLY_NO_SENTINEL:
+		rkeep_fail(&q->keep, RCONN_PROTOCOL, text, true);
+		return;
+	case REPLY_FINE:
+	case REPLY_NO_CONNECTION:
+	case REPLY_BAD_NUMBER:
+	case REPLY_BAD_PORT:
+	case REPLY_BAD_HOST:
+	case REPLY_UNKNOWN_MASTER:
+	case REPLY_LOADING:
+	case REPLY_NO_PERMISSION:
+	case REPLY_ERROR:
+	case REPLY_FAULTS:
+		return;
+	}
 }
 
 static void pump(struct query *);
@@ -75,6 +96,9 @@ tell_view(struct query *q, int instance, const struct svip_host *addr)
 	struct view v = { 0 };
 
 	rkeep_proved(&q->keep);
+	if (!s->said_up)
+		log_notice("sentinel %s: answers", s->text);
+	s->said_up = true;
 	tr->fault = REPLY_FINE;
 	s->replied = now;
 	s->rtt_ms = now - q->half_asked;
@@ -324,7 +348,6 @@ on_id(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked)
 	if (reply == NULL ||
 	    sentinel_identify(q->server, reply, q->server->query[1 - q->n].keep.up, why))
 		return;
-	log_warning("sentinel %s: not asked: %s", q->server->text, why);
 	rkeep_fail(&q->keep, RCONN_PROTOCOL, why, true);
 }
 
@@ -337,9 +360,6 @@ on_up(void *ctx)
 	bool first = !s->query[1 - q->n].keep.up;
 
 	sentinel_where_worked(s, &q->keep);
-	if (!s->said_up)
-		log_notice("sentinel %s: connected", s->text);
-	s->said_up = true;
 	rconn_command(q->keep.conn, 2, id, on_id, 0); /* its answer comes before any view */
 	if (first) {
 		s->current = q->n;
@@ -357,7 +377,7 @@ say_down(struct server *s, enum rconn_why why, const char *text)
 {
 	unsigned held;
 
-	if (s->said_up || log_allowed(&s->log_limit, KNOWN_SAY_MS, clock_ms(), &held))
+	if (s->said_up || log_allowed(&s->log_limit, SAY_MS, clock_ms(), &held))
 		log_warning("sentinel %s: %s: %s", s->text, rconn_why_word(why), text);
 	s->said_up = false;
 }
