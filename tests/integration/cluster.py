@@ -28,11 +28,12 @@ from pathlib import Path
 
 import netns
 from netns import end_process, ip, now, wait_until
-from observer import Observer
+from observer import Observer, Prober, SentinelPoller, Subscriber, Writer
 from resp import Resp, RespError, pairs
 
 SENTINEL_PORT = 26379
 HEARTBEAT_PORT = 8386
+GUARD = 2.2  # svipd's default without a packet filter, in seconds
 REPO = Path(__file__).resolve().parents[2]
 
 
@@ -92,17 +93,18 @@ class Cluster:
     sentinels   names of the hosts with a Sentinel; default: all of h1, h2, …
     instances   list of Instance
     family      4 or 6: how hosts, Sentinels and Redis address each other
-    lease       of svipd; down_after, failover_timeout: of Sentinel, in ms
+    lease       of svipd, in seconds; down_after, failover_timeout: of Sentinel, in ms
     settings    more lines for svipd.conf, as a dict (values as written there)
     """
 
-    def __init__(self, hosts=3, extra=(), sentinels=None, instances=None, family=4, lease="1s",
+    def __init__(self, hosts=3, extra=(), sentinels=None, instances=None, family=4, lease=1.0,
                  down_after=1000, failover_timeout=10000, settings=None, log_level="debug"):
         global _count
         _count += 1
         self.prefix = f"svt{os.getpid()}-{_count}-"
         self.family = family
         self.lease, self.down_after, self.failover_timeout = lease, down_after, failover_timeout
+        self.bound = self.lease * 1.02 + GUARD + 1.0  # after it nobody holds without a majority; a second of slack
         self.settings = {"user": '"nobody"', "group": '"nogroup"', "log-level": f'"{log_level}"', **(settings or {})}
         self.instances = list(instances or [Instance()])
         self.dir = Path(tempfile.mkdtemp(prefix="svt-"))
@@ -312,7 +314,7 @@ class Cluster:
                                 for n in self.sentinels),
             "nodes": quoted(self.address(n) for n in self.nodes),
             "key-file": f'"{host.dir}/key"',
-            "lease": f'"{self.lease}"',
+            "lease": f'"{int(self.lease * 1000)}ms"',
             **self.settings,
             **{k.replace("_", "-"): v for k, v in settings.items()},
         }
@@ -536,12 +538,39 @@ class Cluster:
         for name in running:
             wait_until(lambda: well(name), timeout, lambda: f"{name} hears its peers: {self.status(name)}")
 
-    # ---- end ----
+    # ---- witnesses; they end with the cluster ----
 
     def add(self, child):
-        """A child (prober, writer, …) that ends with the cluster."""
+        """Takes care of the end of a child."""
         self.children.append(child)
         return child
+
+    def prober(self):
+        """Asks for all addresses from the client's host and notes who answers. Checked by problems()."""
+        macs = {h.mac: h.name for h in self.hosts.values()}
+        return self.add(Prober(self.hosts["client"], self.all_vips(), macs))
+
+    def writer(self, vip=None, port=6379, wait=True, **options):
+        """A client that writes through a virtual address; it has begun when `wait`."""
+        writer = self.add(Writer(self.hosts["client"].ns, vip or self.all_vips()[0], port, **options))
+        if wait:
+            writer.wait_writing()
+        return writer
+
+    def subscriber(self, vip=None, port=6379):
+        """A client that is subscribed through a virtual address and idle."""
+        subscriber = self.add(Subscriber(self.hosts["client"].ns, vip or self.all_vips()[0], port))
+        wait_until(subscriber.subscribed, 10, "a client is subscribed")
+        return subscriber
+
+    def poller(self, instance=None):
+        """Asks all Sentinels every 2 ms who the master is."""
+        hosts = {n: self.hosts[n] for n in self.sentinels}
+        poller = self.add(SentinelPoller(hosts, (instance or self.instances[0]).name))
+        wait_until(lambda: len(poller.changes()) >= len(hosts), 10, "all Sentinels are polled")
+        return poller
+
+    # ---- end ----
 
     def problems(self):
         """What must never be, as texts: two holders, dead processes, reports of sanitizers."""
@@ -559,7 +588,19 @@ class Cluster:
                     at = text.index(mark)
                     found.append(f"svipd on {host.name}: {text[max(0, at - 200):at + 2000]}")
                     break
+        for inst in self.instances:
+            for name in self.sentinels:
+                if self.running(name, "sentinel"):
+                    found += self._vip_replicas(name, inst)
         return found + [f"{key} on {name} had ended by itself with {status}" for name, key, status in self.died]
+
+    def _vip_replicas(self, name, inst):
+        """A virtual address must never be the source of a Redis' own connections."""
+        with contextlib.suppress(OSError, RespError), self.redis(name, SENTINEL_PORT) as s:
+            known = [pairs(r)["ip"] for r in s.call("SENTINEL", "REPLICAS", inst.name)]
+            return [f"Sentinel on {name} knows a replica at the virtual address {a}" for a in known
+                    if a in self.all_vips()]
+        return []
 
     def close(self):
         """Ends all processes and removes all namespaces and files. Can be called again."""

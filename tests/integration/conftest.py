@@ -13,7 +13,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cluster import Cluster, close_all, program  # noqa: E402
-from observer import Prober  # noqa: E402
 
 _recorded = []
 
@@ -74,8 +73,7 @@ def make_cluster(request):
         made.append(cluster)
         cluster.up()
         if probe:
-            macs = {h.mac: h.name for h in cluster.hosts.values()}
-            cluster.add(Prober(cluster.hosts["client"], cluster.all_vips(), macs))
+            cluster.prober()
         if start:
             cluster.start()
             if settle:

@@ -5,9 +5,8 @@ import time
 
 import pytest
 from cluster import Cluster, Instance
-from netns import now, wait_until
-from observer import Prober, SentinelPoller, Writer
 from fakesentinel import FakeSentinel
+from netns import now, wait_until
 
 VIPS = ("10.77.0.50", "fd77::50")
 
@@ -17,7 +16,7 @@ def bare():
     """A cluster without svipd, checked by nobody."""
     with Cluster(instances=[Instance(vips=VIPS)]) as c:
         c.up()
-        c.add(Prober(c.hosts["client"], VIPS, {h.mac: h.name for h in c.hosts.values()}))
+        c.prober()
         yield c
 
 
@@ -100,9 +99,7 @@ def test_cuts_are_one_way_or_both_and_heal(bare):
 def test_the_harness_sees_a_failover_from_all_sides(bare):
     bare.start(svipd=False)
     bare.add_vip("h1")
-    poller = bare.add(SentinelPoller({n: bare.hosts[n] for n in bare.sentinels}, "mymaster"))
-    writer = bare.add(Writer(bare.hosts["client"].ns, VIPS[0]))
-    writer.wait_writing()
+    poller, writer = bare.poller(), bare.writer()
     killed = bare.kill_redis("h1")
     new = bare.wait_named("h1")
     bare.delete_vip("h1")
