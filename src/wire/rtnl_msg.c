@@ -208,7 +208,8 @@ rtnl_parse(const void *in, size_t len, void (*each)(void *, const struct rtnl_in
 	while (left > 0) {
 		struct rtnl_info info = { .kind = RTNL_OTHER };
 
-		if (!mnl_nlmsg_ok(nlh, left)) {
+		/* libmnl 1.0.4 takes a length above INT_MAX for a negative one, and lets it pass. */
+		if (!mnl_nlmsg_ok(nlh, left) || nlh->nlmsg_len > (uint32_t)left) {
 			*why = "message cut off";
 			return false;
 		}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* rtnetlink messages: what is built reads back, and no length is trusted. */
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "wire/rtnl_msg.h"
+
+static struct rtnl_info seen;
+static int n_seen;
+
+static void
+see(void *ctx, const struct rtnl_info *info)
+{
+	(void)ctx;
+	seen = *info;
+	n_seen++;
+}
+
+static struct rtnl_address
+make(const char *text)
+{
+	struct rtnl_address a = { .ifindex = 7 };
+
+	assert_true(svip_addr_parse(text, &a.addr));
+	return a;
+}
+
+static void
+an_address_reads_back(void **state)
+{
+	static const char *const texts[] = { "10.0.0.50/32", "10.0.0.50/24", "2001:db8::50/128", "2001:db8::50/64" };
+	char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+	const char *why = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct rtnl_address a = make(texts[i]);
+		size_t len = rtnl_put_address(buf, 42, &a, 3);
+
+		assert_true(len > 0 && len <= sizeof(buf));
+		n_seen = 0;
+		assert_true(rtnl_parse(buf, len, see, NULL, &why));
+		assert_int_equal(n_seen, 1);
+		assert_int_equal(seen.kind, RTNL_ADDRESS);
+		assert_int_equal(seen.seq, 42);
+		assert_int_equal(seen.address.ifindex, 7);
+		assert_true(svip_addr_same(&seen.address.addr, &a.addr));
+		assert_int_equal(seen.address.addr.prefix, a.addr.prefix);
+		if (a.addr.family == 6)
+			assert_true(seen.address.flags & IFA_F_NODAD);
+	}
+}
+
+/* The attribute of a type in a message that this program has built. */
+static const void *
+find(const char *buf, size_t len, unsigned short type, size_t want)
+{
+	size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(struct ifaddrmsg));
+
+	while (at + RTA_LENGTH(0) <= len) {
+		const struct rtattr *rta = (const void *)(buf + at);
+
+		if (rta->rta_type == type) {
+			assert_int_equal(RTA_PAYLOAD(rta), want);
+			return RTA_DATA(rta);
+		}
+		at += RTA_ALIGN(rta->rta_len);
+	}
+	return NULL;
+}
+
+static void
+a_virtual_address_is_never_chosen_as_source(void **state)
+{
+	char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+	struct rtnl_address v4 = make("10.0.0.50/32"), v6 = make("2001:db8::50/128");
+	const struct ifaddrmsg *ifa = (const void *)(buf + NLMSG_HDRLEN);
+	const struct ifa_cacheinfo *life;
+	size_t len;
+
+	(void)state;
+	len = rtnl_put_address(buf, 1, &v4, 3);
+	assert_int_equal(ifa->ifa_scope, RT_SCOPE_HOST);
+	life = find(buf, len, IFA_CACHEINFO, sizeof(*life));
+	assert_int_equal(life->ifa_valid, 3);
+	len = rtnl_put_address(buf, 1, &v6, 3);
+	life = find(buf, len, IFA_CACHEINFO, sizeof(*life));
+	assert_int_equal(life->ifa_valid, 3);
+	assert_int_equal(life->ifa_prefered, 0);
+}
+
+static void
+an_error_keeps_its_number(void **state)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct nlmsgerr err;
+	} m = { { .nlmsg_len = sizeof(m), .nlmsg_type = NLMSG_ERROR, .nlmsg_seq = 9 }, { .error = -EADDRNOTAVAIL } };
+	const char *why = "";
+
+	(void)state;
+	assert_true(rtnl_parse(&m, sizeof(m), see, NULL, &why));
+	assert_int_equal(seen.kind, RTNL_ACK);
+	assert_int_equal(seen.error, EADDRNOTAVAIL);
+	m.err.error = 1; /* no errno is positive there */
+	assert_false(rtnl_parse(&m, sizeof(m), see, NULL, &why));
+}
+
+static void
+a_message_cut_off_is_refused(void **state)
+{
+	char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+	struct rtnl_address a = make("2001:db8::50/128");
+	size_t len = rtnl_put_address(buf, 1, &a, 3);
+	const char *why = NULL;
+
+	(void)state;
+	for (size_t cut = 1; cut < len; cut++) {
+		char *copy = malloc(cut); /* of just this size, so that a read beyond it is seen */
+
+		assert_non_null(copy);
+		memcpy(copy, buf, cut);
+		assert_false(rtnl_parse(copy, cut, see, NULL, &why));
+		assert_non_null(why);
+		free(copy);
+	}
+}
+
+static void
+random_bytes_do_no_harm(void **state)
+{
+	char from[RTNL_MSG_MAX] __attribute__((aligned(8)));
+	struct rtnl_address a = make("10.0.0.50/32");
+	size_t len = rtnl_put_address(from, 1, &a, 3);
+	unsigned seed = 20261;
+	const char *why;
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+
+		memcpy(buf, from, len);
+		for (int k = rand_r(&seed) % 6; k >= 0; k--)
+			buf[(size_t)rand_r(&seed) % len] = (char)rand_r(&seed);
+		(void)rtnl_parse(buf, len, see, NULL, &why);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_address_reads_back),
+		cmocka_unit_test(a_virtual_address_is_never_chosen_as_source),
+		cmocka_unit_test(an_error_keeps_its_number),
+		cmocka_unit_test(a_message_cut_off_is_refused),
+		cmocka_unit_test(random_bytes_do_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
