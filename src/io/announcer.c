@@ -152,6 +152,8 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		announcer_stop(slot);
 		return;
 	}
+	if (ev_is_active(w)) /* begun anew by whatever the question has led to */
+		return;
 	send_all(a);
 	if (a->step < an.arp.n_steps)
 		a->step++;

@@ -15,8 +15,8 @@
 
 struct ev_loop;
 
-/* may(ctx, slot): does this node hold the slot's addresses right now? False ends the slot's burst. The
- * schedule is copied. 0, or -errno when there is no packet socket (CAP_NET_RAW). */
+/* may(ctx, slot): does this node hold the slot's addresses right now? False ends the slot's burst. It may
+ * itself start and stop bursts. The schedule is copied. 0, or -errno when there is no packet socket (CAP_NET_RAW). */
 int announcer_init(struct ev_loop *, const struct set_arp *, bool (*may)(void *ctx, int slot), void *ctx);
 void announcer_fini(void);
 
