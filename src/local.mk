@@ -94,17 +94,26 @@ libio_a_SOURCES = \
 libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFUSE_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 libdaemon_a_SOURCES = \
 	%D%/svipd/answer.c \
+	%D%/svipd/conf.c \
 	%D%/svipd/conf.h \
 	%D%/svipd/conf_block.c \
+	%D%/svipd/conf_check.c \
 	%D%/svipd/conf_confuse.c \
+	%D%/svipd/conf_digest.c \
 	%D%/svipd/conf_file.c \
 	%D%/svipd/conf_global.c \
 	%D%/svipd/conf_in.h \
 	%D%/svipd/conf_keys.c \
+	%D%/svipd/conf_network.c \
+	%D%/svipd/conf_nodes.c \
 	%D%/svipd/conf_report.c \
 	%D%/svipd/conf_scan.c \
+	%D%/svipd/conf_script.c \
+	%D%/svipd/conf_secret.c \
+	%D%/svipd/conf_take.c \
 	%D%/svipd/conf_tree.c \
 	%D%/svipd/conf_value.c \
+	%D%/svipd/conf_vip.c \
 	%D%/svipd/daemon.c \
 	%D%/svipd/daemon.h \
 	%D%/svipd/daemon_state.h \

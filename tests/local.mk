@@ -13,6 +13,14 @@ dist_check_SCRIPTS = %D%/rooms.sh
 TESTS += %D%/rooms.sh
 %D%/rooms.log: libcore.a
 
+# Heartbeats, announcements and the conflict watch between two namespaces.
+dist_check_SCRIPTS += %D%/smoke.sh
+EXTRA_DIST += %D%/smoke/network.py
+check_PROGRAMS += %D%/smoke/hands
+TESTS += %D%/smoke.sh
+%D%/smoke.log: %D%/smoke/hands
+%C%_smoke_hands_LDADD = $(ROOM_LIBS)
+
 if HAVE_CMOCKA
 unit_tests = \
 	%D%/unit/test_address \
@@ -23,13 +31,20 @@ unit_tests = \
 	%D%/unit/test_heartbeat \
 	%D%/unit/test_priv \
 	%D%/unit/test_rconn \
+	%D%/unit/test_report \
+	%D%/unit/test_rtnl_msg \
 	%D%/unit/test_script \
 	%D%/unit/test_sdnotify \
 	%D%/unit/test_seal \
-	%D%/unit/test_sentinel_reply
+	%D%/unit/test_sentinel \
+	%D%/unit/test_sentinel_reply \
+	%D%/unit/test_why
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
 
 # A test with %D%/unit/NAME.c alone needs no more than its line above; the archives give what it uses.
 LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_why_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+noinst_HEADERS += \
+	%D%/unit/report_fixture.h
