@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The control socket on libev. Must not understand a request, and no client may cost the daemon more
- * than one answer in a wake-up, a bounded buffer and ten seconds.
+ * The control socket on libev. Must not understand a request. All clients together cost the daemon one answer
+ * in a wake-up, each of them a bounded buffer, for ten seconds.
  *
  * A client is either asked for a line (EV_READ) or has something to get or to be answered (EV_WRITE), never
  * both: while an answer is on its way nothing more is read, so the kernel's buffer is the queue. A
@@ -46,6 +46,7 @@ struct control {
 	ino_t ino;
 	char path[CONTROL_PATH_MAX];
 	struct control_counters counters;
+	unsigned answered_in; /* the loop's iteration */
 	int n_clients;
 	struct client client[CONTROL_CLIENTS_MAX];
 };
@@ -117,8 +118,8 @@ client_refuse(struct client *c)
 	client_answer(c, strdup(garbage));
 }
 
-/* Answers the first complete line that has been read. False: there is none. */
-static bool
+/* Answers the first complete line that has been read, when there is one and it is time for it. */
+static void
 client_answer_line(struct client *c)
 {
 	struct control *k = c->owner;
@@ -126,15 +127,18 @@ client_answer_line(struct client *c)
 	size_t len;
 
 	if (lf == NULL) {
-		if (c->have < sizeof(c->line))
-			return false;
-		client_refuse(c);
-		return true;
+		if (c->have == sizeof(c->line))
+			client_refuse(c);
+		return;
 	}
+	/* One in a wake-up: leases must not wait for a crowd that asks for status. */
+	if (k->answered_in == ev_iteration(k->loop))
+		return;
+	k->answered_in = ev_iteration(k->loop);
 	len = (size_t)(lf - c->line);
 	if (memchr(c->line, '\0', len) != NULL) {
 		client_refuse(c);
-		return true;
+		return;
 	}
 	*lf = '\0';
 	k->counters.requests++;
@@ -142,7 +146,6 @@ client_answer_line(struct client *c)
 	client_answer(c, k->reply(k->ctx, &c->caller, c->line));
 	c->have -= len + 1;
 	memmove(c->line, lf + 1, c->have);
-	return true;
 }
 
 /* Sends what the socket takes. False: the client has gone. */
@@ -210,7 +213,7 @@ on_client(struct ev_loop *loop, ev_io *w, int events)
 		client_close(c);
 		return;
 	}
-	/* Another line that is there already waits for the next wake-up: others come first. */
+	/* A line that is there already waits for the next wake-up. */
 	if (c->out != NULL || memchr(c->line, '\n', c->have) != NULL)
 		client_watch(c, EV_WRITE);
 	else

@@ -353,6 +353,28 @@ hundreds_of_lines_at_once_are_answered_in_order(void **state)
 }
 
 static void
+one_wake_up_answers_one_line_of_all_clients(void **state)
+{
+	int fd[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		fd[i] = dial();
+	turn();
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(send(fd[i], "x\n", 2, 0), 2);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(answers, i);
+		ev_run(loop, EVRUN_NOWAIT);
+	}
+	assert_int_equal(answers, 4);
+	for (int i = 0; i < 4; i++) {
+		assert_string_equal(hear(fd[i]), "\"x\"\n");
+		close(fd[i]);
+	}
+}
+
+static void
 a_socket_left_over_is_replaced_and_another_file_is_not(void **state)
 {
 	struct control *second;
@@ -425,6 +447,7 @@ main(void)
 		TEST(an_answer_above_the_limit_becomes_an_error),
 		TEST(more_clients_than_places_wait_for_their_turn),
 		TEST(hundreds_of_lines_at_once_are_answered_in_order),
+		TEST(one_wake_up_answers_one_line_of_all_clients),
 		TEST(a_socket_left_over_is_replaced_and_another_file_is_not),
 		TEST(a_path_too_long_is_refused),
 		TEST(stopping_with_clients_in_all_states_is_clean),
