@@ -47,6 +47,7 @@ instances_table(const struct out *o, const json_t *all)
 		struct out_row *r = out_table_row(&t);
 		const char *state = field_text(in, "state", "?"),
 		           *holder = field_text(in, "holder", NULL);
+		const char *master = field_text(in, "master", NULL);
 		char text[OUT_CELL_MAX], age[AGE_MAX];
 
 		out_cell(r, 0, OUT_PLAIN, "%s", field_text(in, "name", "?"));
@@ -54,7 +55,11 @@ instances_table(const struct out *o, const json_t *all)
 		addresses_cell(r, 2, in);
 		out_cell(r, 3, holder == NULL ? OUT_BAD : OUT_PLAIN, "%s",
 		    holder != NULL ? holder : "nobody");
-		out_cell(r, 4, OUT_PLAIN, "%s", field_text(in, "master", "-"));
+		out_cell(r, 4, OUT_PLAIN, "%s%s", field_text(in, "master", "-"),
+		    master != NULL &&
+		            field_int(in, "confirmations", 0) < field_int(in, "majority", 0)
+		        ? "?"
+		        : "");
 		out_cell(r, 5, OUT_PLAIN, "%s",
 		    field_int(in, "lease_left_ms", 0) > 0 ? field_age(in, "lease_left_ms", age)
 		                                          : "-");
@@ -318,7 +323,7 @@ show_why(const struct out *o, const json_t *a, const char *name)
 
 		snprintf(first, sizeof(first), "%s: ", field_text(in, "name", "?"));
 		if (strlen(first) > OUT_WIDTH / 3) {
-			fprintf(o->file, "%s\n", first);
+			fprintf(o->file, "%s:\n", field_text(in, "name", "?"));
 			strcpy(first, "  ");
 		}
 		out_wrap(o, field_state_colour(field_text(in, "state", "")), first,

@@ -71,14 +71,20 @@ put_silent(struct sentence *s, int i)
 {
 	const struct report_sentinel *rs = &s->about->input->sentinel[i];
 	const char *fault = s->about->input->instance[s->about->index].fault[i];
+	const struct view *v = &s->in->view[i];
 
 	sentence_sentinel(s, i);
 	if (fault != NULL && fault[0] != '\0') {
 		sentence_put(s, " answers: %s", fault);
 		return;
 	}
-	if (rs->last_reply == SVIP_LONG_AGO) {
+	if (v->valid) {
+		sentence_put(s, " has not answered for ");
+		sentence_age(s, s->now - v->heard);
+	} else if (rs->last_reply == SVIP_LONG_AGO) {
 		sentence_put(s, " has never answered");
+	} else if (s->now - rs->last_reply < s->core->conf.lease_ms) {
+		sentence_put(s, " has said nothing about it yet");
 	} else {
 		sentence_put(s, " has not answered for ");
 		sentence_age(s, s->now - rs->last_reply);

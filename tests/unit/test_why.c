@@ -55,6 +55,10 @@ starting_says_what_is_awaited(void **state)
 	    "not holding: starting; 1 of 3 Sentinels has answered, 2 needed; "
 	    "10.0.0.12 has never answered (connection refused); 10.0.0.13 has never answered");
 	assert_null(next());
+	sentinel[2].last_reply = NOW - 100;
+	assert_non_null(strstr(why(), "; 10.0.0.13 has said nothing about it yet"));
+	sentinel[2].last_reply = NOW - 9000;
+	assert_non_null(strstr(why(), "; 10.0.0.13 has not answered for 9.0 s"));
 }
 
 static void
