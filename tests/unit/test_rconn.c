@@ -665,7 +665,7 @@ it_may_be_closed_in_every_callback(void **state)
 static void
 it_may_be_closed_before_it_is_connected(void **state)
 {
-	static const struct set_auth auth = { "svipd", "secret" };
+	static const struct set_auth auth = { .user = "svipd", .password = "secret" };
 	struct client c = { 0 };
 	(void)state;
 
@@ -693,7 +693,7 @@ after_its_end_commands_are_refused(void **state)
 static void
 user_and_password_come_first(void **state)
 {
-	static const struct set_auth auth = { "svipd", "secret" };
+	static const struct set_auth auth = { .user = "svipd", .password = "secret" };
 	struct client c = { .at_up = DO_ASK, .enough = 1 };
 	(void)state;
 
@@ -707,7 +707,7 @@ user_and_password_come_first(void **state)
 static void
 a_refused_password_has_its_own_word(void **state)
 {
-	static const struct set_auth auth = { "svipd", "wrong" };
+	static const struct set_auth auth = { .user = "svipd", .password = "wrong" };
 	struct client c = { 0 };
 	(void)state;
 
@@ -723,7 +723,7 @@ a_refused_password_has_its_own_word(void **state)
 static void
 a_password_without_an_answer_runs_out(void **state)
 {
-	static const struct set_auth auth = { "", "secret" };
+	static const struct set_auth auth = { .password = "secret" };
 	struct client c = { 0 };
 	(void)state;
 
