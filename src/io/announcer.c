@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sends announcements on a schedule. Must not send one without its owner's word of this very moment. */
+/* Sends announcements on a schedule. Must not send one without its owner's word of this very
+ * moment. */
 #define _GNU_SOURCE /* sendmmsg */
 #include "announcer.h"
 
@@ -7,9 +8,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <ev.h>
-#include <netinet/in.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,10 +21,11 @@
 #include "wire/frames.h"
 
 enum {
-	BATCH = 64,             /* frames in one system call */
-	SEND_BUFFER = 1 << 20,  /* bytes: the frames of one instance with the most addresses, at once */
+	BATCH = 64, /* frames in one system call */
+	SEND_BUFFER =
+	    1 << 20, /* bytes: the frames of one instance with the most addresses, at once */
 	LOG_EVERY_MS = 10000,
-	REFRESH_JITTER = 10,    /* percent */
+	REFRESH_JITTER = 10, /* percent */
 };
 
 struct announcement {
@@ -33,11 +35,11 @@ struct announcement {
 	int ifindex;
 	uint8_t mac[6];
 	svip_ms started;
-	int step;               /* of the schedule, the next to come; n_steps: the refresh */
+	int step; /* of the schedule, the next to come; n_steps: the refresh */
 	ev_timer timer;
 	uint64_t frames, errors;
 	struct log_limit limit;
-	bool said;              /* that the interface is no Ethernet */
+	bool said; /* that the interface is no Ethernet */
 };
 
 static struct {
@@ -60,7 +62,9 @@ static struct {
 static void
 send_batch(struct announcement *a)
 {
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = a->ifindex, .sll_halen = ETH_ALEN };
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET, .sll_ifindex = a->ifindex, .sll_halen = ETH_ALEN
+	};
 	int sent = 0, error = 0;
 
 	for (int i = 0; i < batch.n; i++) {
@@ -133,7 +137,7 @@ arm(struct announcement *a)
 		uint64_t spread = (uint64_t)arp->refresh_ms * 2 * REFRESH_JITTER / 100 + 1;
 
 		wait = arp->refresh_ms - arp->refresh_ms * REFRESH_JITTER / 100 +
-		    (svip_ms)(seal_random64() % spread);
+		       (svip_ms)(seal_random64() % spread);
 	} else {
 		return;
 	}
@@ -226,7 +230,8 @@ announcer_start(int slot, int ifindex, const uint8_t mac[6], bool ethernet)
 	announcer_stop(slot);
 	if (!ethernet) {
 		if (!a->said)
-			log_notice("%s: the interface is no Ethernet: nobody to announce to", a->name);
+			log_notice(
+			    "%s: the interface is no Ethernet: nobody to announce to", a->name);
 		a->said = true;
 		return;
 	}

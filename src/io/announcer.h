@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tells the network where the addresses of a slot are, while they are held: both forms of ARP announcement for
- * IPv4 (some devices ignore either), unsolicited neighbour advertisements for IPv6. Decides nothing: before each
- * frame that a timer causes it asks its owner.
+ * Tells the network where the addresses of a slot are, while they are held: both forms of ARP
+ * announcement for IPv4 (some devices ignore either), unsolicited neighbour advertisements for
+ * IPv6. Decides nothing: before each frame that a timer causes it asks its owner.
  *
- * A burst follows struct set_arp: at its offsets, then the refresh for ever, earlier or later by up to 10 %, until
- * announcer_stop(). Frames go through the device's queue and with it through the packet filter's egress hook,
- * so a fence there holds for them, too.
+ * A burst follows struct set_arp: at its offsets, then the refresh for ever, earlier or later by up
+ * to 10 %, until announcer_stop(). Frames go through the device's queue and with it through the
+ * packet filter's egress hook, so a fence there holds for them, too.
  */
 #ifndef IO_ANNOUNCER_H
 #define IO_ANNOUNCER_H
@@ -15,9 +15,11 @@
 
 struct ev_loop;
 
-/* may(ctx, slot): does this node hold the slot's addresses right now? False ends the slot's burst. It may
- * itself start and stop bursts. The schedule is copied. 0, or -errno when there is no packet socket (CAP_NET_RAW). */
-int announcer_init(struct ev_loop *, const struct set_arp *, bool (*may)(void *ctx, int slot), void *ctx);
+/* may(ctx, slot): does this node hold the slot's addresses right now? False ends the slot's burst.
+ * It may itself start and stop bursts. The schedule is copied. 0, or -errno when there is no packet
+ * socket (CAP_NET_RAW). */
+int announcer_init(
+    struct ev_loop *, const struct set_arp *, bool (*may)(void *ctx, int slot), void *ctx);
 void announcer_fini(void);
 
 /* Another schedule: for bursts from now on, and for what is left of those that run. */
@@ -27,8 +29,9 @@ void announcer_schedule(const struct set_arp *);
 void announcer_add(int slot, const char *name, const struct svip_addr *, int n);
 void announcer_remove(int slot);
 
-/* Begins a burst, anew if one runs: its first frames have been sent when this returns, the caller has just
- * made sure that they may. mac: of the interface; ethernet false: it has none, which is said once. */
+/* Begins a burst, anew if one runs: its first frames have been sent when this returns, the caller
+ * has just made sure that they may. mac: of the interface; ethernet false: it has none, which is
+ * said once. */
 void announcer_start(int slot, int ifindex, const uint8_t mac[6], bool ethernet);
 
 /* Not one more frame is sent for the slot once this has been called. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Listens and asks for other holders of our addresses. Must not answer them, nor claim anything in its questions.
+ * Listens and asks for other holders of our addresses. Must not answer them, nor claim anything in
+ * its questions.
  *
- * A tap is a packet socket for one interface and one protocol, shared by the slots there, with a filter of their
- * addresses in the kernel. Bound to a protocol it hears nothing that this host sends (net/core/dev.c:
- * only ETH_P_ALL taps do), and costs nothing for other traffic.
+ * A tap is a packet socket for one interface and one protocol, shared by the slots there, with a
+ * filter of their addresses in the kernel. Bound to a protocol it hears nothing that this host
+ * sends (net/core/dev.c: only ETH_P_ALL taps do), and costs nothing for other traffic.
  */
 #include "conflict.h"
 
@@ -24,16 +25,16 @@
 #include "wire/frames.h"
 
 enum {
-	TAPS_MAX = 32,          /* two for an interface that has virtual addresses of both families */
-	FILTER_MAX = 1024,      /* instructions; /proc/sys/net/core/optmem_max allows some 2,500 */
-	FRAME_READ = 128,       /* bytes of a frame that are looked at */
-	READS_MAX = 32,         /* frames for each wake-up */
+	TAPS_MAX = 32,     /* two for an interface that has virtual addresses of both families */
+	FILTER_MAX = 1024, /* instructions; /proc/sys/net/core/optmem_max allows some 2,500 */
+	FRAME_READ = 128,  /* bytes of a frame that are looked at */
+	READS_MAX = 32,    /* frames for each wake-up */
 	PROBE_MS = 1000,
-	PROBES_MAX = 128,       /* for each PROBE_MS, in turn */
+	PROBES_MAX = 128, /* for each PROBE_MS, in turn */
 	TELL_MS = 1000,
 	LOG_EVERY_MS = 10000,
 
-	AT_SPA = 28,            /* ARP: sender's IPv4 address, from the frame's begin */
+	AT_SPA = 28, /* ARP: sender's IPv4 address, from the frame's begin */
 	AT_NEXT_HEADER = 20,
 	AT_ICMP6_TYPE = 54,
 	AT_ND_TARGET = 62,
@@ -44,9 +45,9 @@ enum {
 struct watch {
 	const struct svip_addr *addr;
 	int n_addr;
-	int ifindex;            /* 0: not watching */
+	int ifindex; /* 0: not watching */
 	uint8_t mac[6];
-	int probe;              /* next address to probe */
+	int probe; /* next address to probe */
 	struct log_limit limit;
 	uint64_t count;
 };
@@ -62,8 +63,8 @@ static struct {
 	void *ctx;
 	struct watch watch[SVIP_INSTANCES_MAX];
 	int active[SVIP_INSTANCES_MAX], n_active; /* slots that watch */
-	int turn;               /* in active: whose probes come next */
-	struct tap tap[TAPS_MAX]; /* fd -1: free */
+	int turn;                                 /* in active: whose probes come next */
+	struct tap tap[TAPS_MAX];                 /* fd -1: free */
 	ev_timer timer;
 	struct log_limit limit;
 } cf;
@@ -74,7 +75,8 @@ complain(const char *what, int ifindex)
 	unsigned held;
 
 	if (log_allowed(&cf.limit, LOG_EVERY_MS, clock_ms(), &held))
-		log_warning("conflict watch: %s on interface %d: %s", what, ifindex, strerror(errno));
+		log_warning(
+		    "conflict watch: %s on interface %d: %s", what, ifindex, strerror(errno));
 }
 
 /* ---- the filter ---- */
@@ -152,7 +154,8 @@ emit_address(const struct svip_addr *a)
 	emit_return(FRAME_READ);
 }
 
-/* Claims of the addresses watched there. Too many of them: all claims, to be sorted out by hear(). */
+/* Claims of the addresses watched there. Too many of them: all claims, to be sorted out by hear().
+ */
 static int
 set_filter(const struct tap *t)
 {
@@ -173,7 +176,8 @@ set_filter(const struct tap *t)
 		emit_return(FRAME_READ);
 	}
 	prog = (struct sock_fprog){ .len = (unsigned short)filter.n, .filter = filter.code };
-	return setsockopt(t->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) == -1 ? -errno : 0;
+	return setsockopt(t->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) == -1 ? -errno
+	                                                                                  : 0;
 }
 
 /* ---- hearing ---- */
@@ -219,7 +223,8 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 		ssize_t n = recv(t->fd, frame, sizeof(frame), MSG_DONTWAIT);
 
 		if (n == -1) {
-			/* ENETDOWN once when the interface goes: its owner hears of that by netlink. */
+			/* ENETDOWN once when the interface goes: its owner hears of that by
+			 * netlink. */
 			if (errno != EAGAIN && errno != EINTR && errno != ENETDOWN)
 				complain("receiving", t->ifindex);
 			return;
@@ -235,7 +240,8 @@ static struct tap *
 find_tap(int ifindex, int family)
 {
 	for (int i = 0; i < TAPS_MAX; i++) {
-		if (cf.tap[i].fd != -1 && cf.tap[i].ifindex == ifindex && cf.tap[i].family == family)
+		if (cf.tap[i].fd != -1 && cf.tap[i].ifindex == ifindex &&
+		    cf.tap[i].family == family)
 			return &cf.tap[i];
 	}
 	return NULL;
@@ -252,7 +258,8 @@ close_tap(struct tap *t)
 static int
 open_socket(struct tap *t)
 {
-	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_ifindex = t->ifindex,
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
+		.sll_ifindex = t->ifindex,
 		.sll_protocol = htons(t->family == 4 ? ETH_P_ARP : ETH_P_IPV6) };
 	int rc;
 
@@ -328,7 +335,9 @@ settle_tap(int ifindex, int family)
 static void
 probe(const struct watch *w, const struct svip_addr *a)
 {
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = w->ifindex, .sll_halen = ETH_ALEN };
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET, .sll_ifindex = w->ifindex, .sll_halen = ETH_ALEN
+	};
 	const struct tap *t = find_tap(w->ifindex, a->family);
 	uint8_t frame[FRAMES_LEN_MAX];
 	size_t len;
@@ -337,7 +346,8 @@ probe(const struct watch *w, const struct svip_addr *a)
 		t = open_tap(w->ifindex, a->family);
 	if (t == NULL)
 		return;
-	len = a->family == 4 ? frames_arp_probe(w->mac, a, frame) : frames_ns_probe(w->mac, a, frame);
+	len =
+	    a->family == 4 ? frames_arp_probe(w->mac, a, frame) : frames_ns_probe(w->mac, a, frame);
 	if (sendto(t->fd, frame, len, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)) == -1 &&
 	    errno != ENETDOWN && errno != ENXIO)
 		complain("probe", w->ifindex);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Watches for others who claim the addresses of a slot while this node holds them: listens to ARP and neighbour
- * advertisements on the interface, and asks once a second (a probe claims nothing, RFC 5227 section
- * 2.1.1), for answers to others are not to be heard. Answers nobody itself; that is the owner's.
+ * Watches for others who claim the addresses of a slot while this node holds them: listens to ARP
+ * and neighbour advertisements on the interface, and asks once a second (a probe claims nothing,
+ * RFC 5227 section 2.1.1), for answers to others are not to be heard. Answers nobody itself; that
+ * is the owner's.
  */
 #ifndef IO_CONFLICT_H
 #define IO_CONFLICT_H
@@ -11,8 +12,9 @@
 
 struct ev_loop;
 
-/* found(ctx, slot, address, mac): another MAC claims the address; at most once a second for each slot. It may
- * start, stop and remove slots. 0 or -errno (none today: sockets are opened as needed). */
+/* found(ctx, slot, address, mac): another MAC claims the address; at most once a second for each
+ * slot. It may start, stop and remove slots. 0 or -errno (none today: sockets are opened as
+ * needed). */
 int conflict_init(struct ev_loop *,
     void (*found)(void *ctx, int slot, const struct svip_addr *, const uint8_t mac[6]), void *ctx);
 void conflict_fini(void);
@@ -21,8 +23,9 @@ void conflict_fini(void);
 void conflict_add(int slot, const struct svip_addr *, int n);
 void conflict_remove(int slot);
 
-/* Watches from now on, on this interface, whose MAC is `mac`; a repeat costs nothing. An all-zero MAC (no
- * Ethernet): doesn't watch. A socket that can't be had is logged, and tried again each second. */
+/* Watches from now on, on this interface, whose MAC is `mac`; a repeat costs nothing. An all-zero
+ * MAC (no Ethernet): doesn't watch. A socket that can't be had is logged, and tried again each
+ * second. */
 void conflict_start(int slot, int ifindex, const uint8_t mac[6]);
 void conflict_stop(int slot);
 

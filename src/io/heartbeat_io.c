@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sends and receives heartbeats. Must not judge them beyond their form: freshness and meaning are the core's. */
+/* Sends and receives heartbeats. Must not judge them beyond their form: freshness and meaning are
+ * the core's. */
 #define _GNU_SOURCE /* recvmmsg */
 #include "heartbeat_io.h"
 
@@ -17,10 +18,10 @@
 #include "seal.h"
 
 enum {
-	BATCH = 32,              /* datagrams in one system call */
-	CONTROL_LEN = 64,        /* bytes of control messages received: the TTL alone */
+	BATCH = 32,       /* datagrams in one system call */
+	CONTROL_LEN = 64, /* bytes of control messages received: the TTL alone */
 	LOG_EVERY_MS = 10000,
-	UNKNOWN_EVERY_MS = 200,  /* for each node */
+	UNKNOWN_EVERY_MS = 200, /* for each node */
 };
 
 _Static_assert(HEARTBEAT_IO_BUDGET % BATCH == 0, "whole batches");
@@ -29,7 +30,8 @@ static const struct {
 	const char *word, *text;
 } refusals[HEARTBEAT_IO_REFUSALS] = {
 	[HEARTBEAT_IO_TRUNCATED] = { "truncated", "too long" },
-	[HEARTBEAT_IO_LOW_TTL] = { "low-ttl", "its TTL is below ttl-min: it came through a router" },
+	[HEARTBEAT_IO_LOW_TTL] = { "low-ttl",
+	    "its TTL is below ttl-min: it came through a router" },
 	[HEARTBEAT_IO_BAD_VERSION] = { "bad-version", HB_WHY_VERSION },
 	[HEARTBEAT_IO_OTHER_CLUSTER] = { "other-cluster", HB_WHY_CLUSTER },
 	[HEARTBEAT_IO_BAD_TAG] = { "bad-tag", "wrong key" },
@@ -54,16 +56,17 @@ enum { V4, V6, FAMILIES };
 static struct {
 	struct ev_loop *loop;
 	struct plan plan;
-	int fd[FAMILIES];        /* -1: not needed */
+	int fd[FAMILIES]; /* -1: not needed */
 	ev_io io[FAMILIES];
-	int joined;              /* interface on which the group was joined; 0: none */
-	bool up;                 /* it was, at that time */
+	int joined; /* interface on which the group was joined; 0: none */
+	bool up;    /* it was, at that time */
 	void (*heard)(void *, const struct heartbeat *);
 	void (*unknown)(void *, int);
 	void *ctx;
 	struct heartbeat_io_counters counters;
 	svip_ms unknown_next[SVIP_NODES_MAX];
-	struct log_limit limit[2][HEARTBEAT_IO_REFUSALS]; /* from elsewhere, from a node's address */
+	struct log_limit limit[2]
+	                      [HEARTBEAT_IO_REFUSALS]; /* from elsewhere, from a node's address */
 	struct log_limit send_limit, receive_limit, join_limit;
 } hio = { .fd = { -1, -1 } };
 
@@ -116,8 +119,8 @@ count_sent(int rc, const struct svip_addr *to, int *result)
 	if (*result != 0)
 		*result = rc;
 	if (log_allowed(&hio.send_limit, LOG_EVERY_MS, clock_ms(), &held))
-		log_warning("heartbeat to %s not sent: %s (%u more of these)", svip_addr_text(to, false, text),
-		    strerror(-rc), held);
+		log_warning("heartbeat to %s not sent: %s (%u more of these)",
+		    svip_addr_text(to, false, text), strerror(-rc), held);
 }
 
 int
@@ -166,9 +169,11 @@ refuse(enum heartbeat_io_refusal kind, const char *why, const struct svip_addr *
 	if (log_allowed(&hio.limit[node != -1][kind], LOG_EVERY_MS, now, &held)) {
 		svip_addr_text(from, false, text);
 		if (node != -1)
-			log_warning("heartbeat from node %s refused: %s (%u more of these)", text, why, held);
+			log_warning("heartbeat from node %s refused: %s (%u more of these)", text,
+			    why, held);
 		else
-			log_info("heartbeat from %s refused: %s (%u more of these)", text, why, held);
+			log_info(
+			    "heartbeat from %s refused: %s (%u more of these)", text, why, held);
 	}
 	if (node != -1 && now >= hio.unknown_next[node]) {
 		hio.unknown_next[node] = now + UNKNOWN_EVERY_MS;
@@ -238,8 +243,8 @@ take(struct msghdr *msg, const uint8_t *bytes, size_t len)
 		hio.heard(hio.ctx, &hb);
 		return;
 	}
-	kind = memcmp(hb.node, p->node16[p->self], sizeof(hb.node)) == 0 ? HEARTBEAT_IO_OWN :
-									   HEARTBEAT_IO_NOT_A_NODE;
+	kind = memcmp(hb.node, p->node16[p->self], sizeof(hb.node)) == 0 ? HEARTBEAT_IO_OWN
+	                                                                 : HEARTBEAT_IO_NOT_A_NODE;
 	refuse(kind, refusals[kind].text, &from);
 }
 
@@ -271,8 +276,11 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 
 		for (int i = 0; i < BATCH; i++) {
 			iov[i] = (struct iovec){ .iov_base = bytes[i], .iov_len = HB_SIZE_MAX };
-			msg[i].msg_hdr = (struct msghdr){ .msg_name = &from[i], .msg_namelen = sizeof(from[i]),
-				.msg_iov = &iov[i], .msg_iovlen = 1, .msg_control = control[i].bytes,
+			msg[i].msg_hdr = (struct msghdr){ .msg_name = &from[i],
+				.msg_namelen = sizeof(from[i]),
+				.msg_iov = &iov[i],
+				.msg_iovlen = 1,
+				.msg_control = control[i].bytes,
 				.msg_controllen = sizeof(control[i].bytes) };
 		}
 		n = recvmmsg(w->fd, msg, BATCH, MSG_DONTWAIT, NULL);
@@ -291,7 +299,8 @@ static void
 leave(void)
 {
 	if (hio.joined != 0 && hio.fd[family_of(&hio.plan.group)] != -1)
-		heartbeat_socket_leave(hio.fd[family_of(&hio.plan.group)], &hio.plan.group, hio.joined);
+		heartbeat_socket_leave(
+		    hio.fd[family_of(&hio.plan.group)], &hio.plan.group, hio.joined);
 	hio.joined = 0;
 }
 
@@ -309,7 +318,8 @@ heartbeat_io_rejoin(void)
 	ifindex = heartbeat_socket_interface(&p->node[p->self], &up);
 	if (ifindex == hio.joined && ifindex != 0 && up == hio.up)
 		return;
-	/* Anew even on the same interface: a switch that snoops may have forgotten us with the link. */
+	/* Anew even on the same interface: a switch that snoops may have forgotten us with the
+	 * link. */
 	leave();
 	if (ifindex != 0)
 		rc = heartbeat_socket_join(hio.fd[family_of(&p->group)], &p->group, ifindex);
@@ -317,7 +327,8 @@ heartbeat_io_rejoin(void)
 	if (rc == 0) {
 		hio.joined = ifindex;
 		hio.up = up;
-		log_info("heartbeats: joined %s on %s", group, if_indextoname((unsigned)ifindex, name));
+		log_info(
+		    "heartbeats: joined %s on %s", group, if_indextoname((unsigned)ifindex, name));
 		return;
 	}
 	if (log_allowed(&hio.join_limit, LOG_EVERY_MS, clock_ms(), &held))
@@ -332,9 +343,14 @@ static void
 make_plan(struct plan *p, const struct settings *set)
 {
 	assert(set->self >= 0 && set->self < set->n_nodes);
-	*p = (struct plan){ .cluster = set->cluster_id, .n_nodes = set->n_nodes, .self = set->self,
-		.ttl_min = set->ttl_min, .multicast = set->multicast, .unicast = set->unicast,
-		.group = set->group, .port = set->port };
+	*p = (struct plan){ .cluster = set->cluster_id,
+		.n_nodes = set->n_nodes,
+		.self = set->self,
+		.ttl_min = set->ttl_min,
+		.multicast = set->multicast,
+		.unicast = set->unicast,
+		.group = set->group,
+		.port = set->port };
 	for (int i = 0; i < set->n_nodes; i++) {
 		p->node[i] = set->node[i];
 		hb_node(&set->node[i], p->node16[i]);

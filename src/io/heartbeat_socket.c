@@ -18,9 +18,9 @@
 #endif
 
 enum {
-	TTL = 255,                /* so that a receiver on the link sees that no router was between */
-	TRAFFIC_CLASS = 0xc0,     /* CS6, network control (RFC 4594 section 3.1) */
-	PRIORITY = 6,             /* TC_PRIO_INTERACTIVE: the highest that needs no privilege */
+	TTL = 255,            /* so that a receiver on the link sees that no router was between */
+	TRAFFIC_CLASS = 0xc0, /* CS6, network control (RFC 4594 section 3.1) */
+	PRIORITY = 6,         /* TC_PRIO_INTERACTIVE: the highest that needs no privilege */
 	RECEIVE_BUFFER = 1 << 20, /* bytes: a heartbeat round of 15 peers with many instances */
 };
 
@@ -80,7 +80,8 @@ set_up(int fd, int family, uint16_t port)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) == -1 &&
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) == -1)
 		log_info("heartbeats: SO_RCVBUF: %s", strerror(errno));
-	/* No SO_REUSEADDR: a second daemon on the port would take the unicasts away, and must fail instead. */
+	/* No SO_REUSEADDR: a second daemon on the port would take the unicasts away, and must fail
+	 * instead. */
 	len = heartbeat_socket_address(&any, port, 0, &at);
 	return bind(fd, (struct sockaddr *)&at, len) == -1 ? -errno : 0;
 }
@@ -88,7 +89,8 @@ set_up(int fd, int family, uint16_t port)
 int
 heartbeat_socket_open(int family, uint16_t port)
 {
-	int fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd =
+	    socket(family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int rc;
 
 	if (fd == -1)
@@ -109,16 +111,19 @@ membership(int fd, const struct svip_addr *group, int ifindex, bool join)
 		struct ip_mreqn m = { .imr_ifindex = ifindex };
 
 		memcpy(&m.imr_multiaddr, group->bytes, 4);
-		rc = setsockopt(fd, IPPROTO_IP, join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &m, sizeof(m));
+		rc = setsockopt(
+		    fd, IPPROTO_IP, join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &m, sizeof(m));
 		if (rc == 0 && join)
 			rc = setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &m, sizeof(m));
 	} else {
 		struct ipv6_mreq m = { .ipv6mr_interface = (unsigned)ifindex };
 
 		memcpy(&m.ipv6mr_multiaddr, group->bytes, 16);
-		rc = setsockopt(fd, IPPROTO_IPV6, join ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &m, sizeof(m));
+		rc = setsockopt(
+		    fd, IPPROTO_IPV6, join ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &m, sizeof(m));
 		if (rc == 0 && join)
-			rc = setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &ifindex, sizeof(ifindex));
+			rc = setsockopt(
+			    fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &ifindex, sizeof(ifindex));
 	}
 	return rc == -1 ? -errno : 0;
 }
@@ -170,7 +175,8 @@ heartbeat_socket_interface(const struct svip_addr *own, bool *up)
 }
 
 socklen_t
-heartbeat_socket_address(const struct svip_addr *a, uint16_t port, int scope, struct sockaddr_storage *out)
+heartbeat_socket_address(
+    const struct svip_addr *a, uint16_t port, int scope, struct sockaddr_storage *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (a->family == 4) {
@@ -186,7 +192,8 @@ heartbeat_socket_address(const struct svip_addr *a, uint16_t port, int scope, st
 		in6->sin6_family = AF_INET6;
 		in6->sin6_port = htons(port);
 		memcpy(&in6->sin6_addr, a->bytes, 16);
-		if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) || IN6_IS_ADDR_MC_LINKLOCAL(&in6->sin6_addr))
+		if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) ||
+		    IN6_IS_ADDR_MC_LINKLOCAL(&in6->sin6_addr))
 			in6->sin6_scope_id = (uint32_t)scope;
 		return sizeof(*in6);
 	}

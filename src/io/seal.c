@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Keys, tags, ids and random numbers by libsodium. Must not log, nor keep a key that is no longer in force. */
+/* Keys, tags, ids and random numbers by libsodium. Must not log, nor keep a key that is no longer
+ * in force. */
 #include "seal.h"
 
 #include <assert.h>
@@ -33,8 +34,8 @@ seal_init(const struct settings *set)
 	for (int i = 0; i < set->n_keys; i++) {
 		uint8_t id[crypto_kdf_BYTES_MIN];
 
-		crypto_kdf_derive_from_key(keys.key[i].bytes, SVIP_KEY_LEN, SUBKEY_TAG, context,
-		    set->key[i]);
+		crypto_kdf_derive_from_key(
+		    keys.key[i].bytes, SVIP_KEY_LEN, SUBKEY_TAG, context, set->key[i]);
 		crypto_kdf_derive_from_key(id, sizeof(id), SUBKEY_ID, context, set->key[i]);
 		keys.key[i].id = id[0];
 		sodium_memzero(id, sizeof(id));
@@ -95,7 +96,8 @@ seal_id64(const char *text)
 	uint64_t id = 0;
 	int rc;
 
-	/* Below crypto_generichash_BYTES_MIN, yet made and tested: BLAKE2b-64 proper, no cut-off longer one. */
+	/* Below crypto_generichash_BYTES_MIN, yet made and tested: BLAKE2b-64 proper, no cut-off
+	 * longer one. */
 	rc = crypto_generichash(hash, sizeof(hash), (const uint8_t *)text, strlen(text), NULL, 0);
 	assert(rc == 0);
 	(void)rc;

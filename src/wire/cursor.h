@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A bounded cursor over the bytes of a packet: the only place that does pointer arithmetic on packets.
- * Big-endian. It must not know any packet's layout.
+ * A bounded cursor over the bytes of a packet: the only place that does pointer arithmetic on
+ * packets. Big-endian. It must not know any packet's layout.
  *
  * The error is sticky: once something didn't fit, `bad` stays set, reads give zeros and writes are
  * dropped; so a caller may read a whole record and look at `bad` once.

@@ -16,12 +16,12 @@ enum {
 	ARP_REPLY = 2,
 	IP_LEN = 4,
 	IP6_LEN = 16,
-	ICMP6 = 58,             /* next header */
-	ND_HOPS = 255,          /* RFC 4861 section 7.1: anything less came through a router */
+	ICMP6 = 58,    /* next header */
+	ND_HOPS = 255, /* RFC 4861 section 7.1: anything less came through a router */
 	ND_SOLICIT = 135,
 	ND_ADVERT = 136,
-	ND_OVERRIDE = 0x20,     /* of the flags R, S, O */
-	ND_TARGET_MAC = 2,      /* option, in units of 8 bytes: 1 */
+	ND_OVERRIDE = 0x20, /* of the flags R, S, O */
+	ND_TARGET_MAC = 2,  /* option, in units of 8 bytes: 1 */
 	ND_SOLICIT_LEN = 24,
 	ND_ADVERT_LEN = 32,
 };
@@ -48,7 +48,8 @@ done(const struct cursor *c)
 }
 
 static size_t
-arp(int op, const uint8_t *mac, const uint8_t *spa, const uint8_t *tha, const uint8_t *tpa, uint8_t *out)
+arp(int op, const uint8_t *mac, const uint8_t *spa, const uint8_t *tha, const uint8_t *tpa,
+    uint8_t *out)
 {
 	struct cursor c;
 
@@ -67,21 +68,24 @@ arp(int op, const uint8_t *mac, const uint8_t *spa, const uint8_t *tha, const ui
 }
 
 size_t
-frames_arp_request(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
+frames_arp_request(
+    const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
 {
 	assert(a->family == 4);
 	return arp(ARP_REQUEST, mac, a->bytes, nobody, a->bytes, out);
 }
 
 size_t
-frames_arp_reply(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
+frames_arp_reply(
+    const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
 {
 	assert(a->family == 4);
 	return arp(ARP_REPLY, mac, a->bytes, mac, a->bytes, out);
 }
 
 size_t
-frames_arp_probe(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
+frames_arp_probe(
+    const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
 {
 	assert(a->family == 4);
 	return arp(ARP_REQUEST, mac, unspecified, nobody, a->bytes, out);
@@ -132,7 +136,7 @@ nd_checksum(const struct nd *m, size_t len)
 	cursor_write(&c, message, sizeof(message));
 	put_nd(&c, m, 0);
 	sum = sum16(m->from, IP6_LEN) + sum16(m->to, IP6_LEN) + (uint32_t)len + ICMP6 +
-	    sum16(message, done(&c));
+	      sum16(message, done(&c));
 	while (sum > 0xffff)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)~sum;
@@ -162,18 +166,23 @@ size_t
 frames_na(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
 {
 	static const uint8_t all_nodes[IP6_LEN] = { 0xff, 0x02, [15] = 0x01 };
-	struct nd m = { .type = ND_ADVERT, .flags = ND_OVERRIDE, .from = a->bytes, .to = all_nodes,
-		.target = a->bytes, .tlla = mac };
+	struct nd m = { .type = ND_ADVERT,
+		.flags = ND_OVERRIDE,
+		.from = a->bytes,
+		.to = all_nodes,
+		.target = a->bytes,
+		.tlla = mac };
 
 	assert(a->family == 6);
 	return nd(&m, mac, out);
 }
 
 size_t
-frames_ns_probe(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
+frames_ns_probe(
+    const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
 {
-	const uint8_t group[IP6_LEN] = { 0xff, 0x02, [11] = 0x01, [12] = 0xff, a->bytes[13], a->bytes[14],
-		a->bytes[15] };
+	const uint8_t group[IP6_LEN] = { 0xff, 0x02, [11] = 0x01, [12] = 0xff, a->bytes[13],
+		a->bytes[14], a->bytes[15] };
 	struct nd m = { .type = ND_SOLICIT, .from = unspecified, .to = group, .target = a->bytes };
 
 	assert(a->family == 6);
@@ -195,8 +204,8 @@ read_arp(struct cursor *c, struct frames_claim *claim, const char **why)
 	cursor_skip(c, FRAMES_MAC_LEN + IP_LEN);
 	if (c->bad)
 		*why = "ARP packet cut off";
-	else if (hardware != ARP_ETHERNET || protocol != ARP_IPV4 || hardware_len != FRAMES_MAC_LEN ||
-	    protocol_len != IP_LEN)
+	else if (hardware != ARP_ETHERNET || protocol != ARP_IPV4 ||
+	         hardware_len != FRAMES_MAC_LEN || protocol_len != IP_LEN)
 		*why = "ARP of something else than IPv4 on Ethernet";
 	else if (op != ARP_REQUEST && op != ARP_REPLY)
 		*why = "neither an ARP request nor a reply";

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ethernet frames that tell or ask who has an address: ARP (RFC 826, RFC 5227) and neighbour discovery
- * (RFC 4861). Pure functions; they send nothing.
+ * Ethernet frames that tell or ask who has an address: ARP (RFC 826, RFC 5227) and neighbour
+ * discovery (RFC 4861). Pure functions; they send nothing.
  *
  *            Ethernet 14 | ARP 28
- *   request  to all, from MAC | op 1, sha MAC, spa VIP, tha 0,   tpa VIP      "announcement", RFC 5227 section 3
- *   reply    to all, from MAC | op 2, sha MAC, spa VIP, tha MAC, tpa VIP      for those who ignore requests
- *   probe    to all, from MAC | op 1, sha MAC, spa 0,   tha 0,   tpa VIP      RFC 5227 section 2.1.1
+ *   request  to all, from MAC | op 1, sha MAC, spa VIP, tha 0,   tpa VIP   RFC 5227 section 3
+ *   reply    to all, from MAC | op 2, sha MAC, spa VIP, tha MAC, tpa VIP   where requests are ignored
+ *   probe    to all, from MAC | op 1, sha MAC, spa 0,   tha 0,   tpa VIP   RFC 5227 section 2.1.1
  *
  *            Ethernet 14 | IPv6 40 | ICMPv6
- *   NA       33:33:00:00:00:01 | VIP to ff02::1, hop limit 255 | type 136, O, target VIP, option 2: MAC  (32)
- *   NS       33:33:ff:xx:xx:xx | :: to ff02::1:ffxx:xxxx, 255  | type 135, target VIP, no option         (24)
+ *   NA 32    33:33:00:00:00:01 | VIP to ff02::1, hops 255  | type 136, O, target VIP, option 2: MAC
+ *   NS 24    33:33:ff:xx:xx:xx | :: to ff02::1:ffxx:xxxx, 255 | type 135, target VIP, no option
  */
 #ifndef WIRE_FRAMES_H
 #define WIRE_FRAMES_H
@@ -22,13 +22,19 @@ enum {
 	FRAMES_LEN_MAX = 86, /* the neighbour advertisement */
 };
 
-/* Each writes one frame from `mac` about the address and returns its length in bytes. The family of the
- * address must fit: 4 for ARP, 6 for NA and NS. Frames shorter than Ethernet's least are padded by the driver. */
-size_t frames_arp_request(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *, uint8_t out[FRAMES_LEN_MAX]);
-size_t frames_arp_reply(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *, uint8_t out[FRAMES_LEN_MAX]);
-size_t frames_arp_probe(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *, uint8_t out[FRAMES_LEN_MAX]);
-size_t frames_na(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *, uint8_t out[FRAMES_LEN_MAX]);
-size_t frames_ns_probe(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *, uint8_t out[FRAMES_LEN_MAX]);
+/* Each writes one frame from `mac` about the address and returns its length in bytes. The family of
+ * the address must fit: 4 for ARP, 6 for NA and NS. Frames shorter than Ethernet's least are padded
+ * by the driver. */
+size_t frames_arp_request(
+    const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *, uint8_t out[FRAMES_LEN_MAX]);
+size_t frames_arp_reply(
+    const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *, uint8_t out[FRAMES_LEN_MAX]);
+size_t frames_arp_probe(
+    const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *, uint8_t out[FRAMES_LEN_MAX]);
+size_t frames_na(
+    const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *, uint8_t out[FRAMES_LEN_MAX]);
+size_t frames_ns_probe(
+    const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *, uint8_t out[FRAMES_LEN_MAX]);
 
 /* "The address is at this MAC", as a frame says it. */
 struct frames_claim {
@@ -36,9 +42,10 @@ struct frames_claim {
 	uint8_t mac[FRAMES_MAC_LEN];
 };
 
-/* Reads a frame as received (bytes after the first FRAMES_LEN_MAX or so don't matter). True: an ARP packet of
- * either kind with a sender address, or a neighbour advertisement. False: it claims nothing, *why says so
- * (a constant string). Checksums are the receiving hardware's and kernel's business. */
+/* Reads a frame as received (bytes after the first FRAMES_LEN_MAX or so don't matter). True: an ARP
+ * packet of either kind with a sender address, or a neighbour advertisement. False: it claims
+ * nothing, *why says so (a constant string). Checksums are the receiving hardware's and kernel's
+ * business. */
 bool frames_claim_read(const uint8_t *frame, size_t len, struct frames_claim *, const char **why);
 
 #endif

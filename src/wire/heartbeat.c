@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Heartbeats between bytes and struct, as doc/PROTOCOL.md has it to the byte. Must not believe anything:
- * whatever the encoder below would not have written is refused, with a constant text that says why.
+ * Heartbeats between bytes and struct, as doc/PROTOCOL.md has it to the byte. Must not believe
+ * anything: whatever the encoder below would not have written is refused, with a constant text that
+ * says why.
  *
  *   header 112 | n_echoes × (21, or 37 with the node's address) | n_instances × 56 | tag 32
  */
@@ -15,8 +16,8 @@
 
 enum {
 	HEADER_LEN = 112,
-	ECHO_LEN = 21,        /* of the same node as the echo before */
-	ECHO_NODE_LEN = 37,   /* with the node's address */
+	ECHO_LEN = 21,      /* of the same node as the echo before */
+	ECHO_NODE_LEN = 37, /* with the node's address */
 	INSTANCE_LEN = 56,
 
 	FLAG_MAINTENANCE = 0x0001,
@@ -32,9 +33,9 @@ static const uint8_t magic[4] = { 'S', 'V', 'I', 'P' };
 
 /* The most that n echoes take: those beyond one for each node go without the address. */
 #define ECHOES_LEN(n)                                                                              \
-	((int)(n) <= (int)SVIP_NODES_MAX ?                                                         \
-	    (n) * ECHO_NODE_LEN :                                                                  \
-	    SVIP_NODES_MAX * ECHO_NODE_LEN + ((n) - SVIP_NODES_MAX) * ECHO_LEN)
+	((int)(n) <= (int)SVIP_NODES_MAX                                                           \
+	        ? (n)*ECHO_NODE_LEN                                                                \
+	        : SVIP_NODES_MAX * ECHO_NODE_LEN + ((n)-SVIP_NODES_MAX) * ECHO_LEN)
 
 _Static_assert(HEADER_LEN + ECHOES_LEN(HB_ECHOES_MAX) + INSTANCE_LEN + HB_TAG_LEN <= HB_SIZE_MAX,
     "however many echoes there are, one instance must fit, else a sender would never get done");
@@ -69,7 +70,7 @@ static void
 put_header(struct cursor *c, const struct heartbeat *hb, uint8_t key_id)
 {
 	int flags = (hb->maintenance ? FLAG_MAINTENANCE : 0) | (hb->observe ? FLAG_OBSERVE : 0) |
-	    (hb->leaving ? FLAG_LEAVING : 0);
+	            (hb->leaving ? FLAG_LEAVING : 0);
 
 	cursor_put(c, magic, sizeof(magic));
 	cursor_put8(c, HB_VERSION);

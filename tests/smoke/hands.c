@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Drives one hand of src/io alone, for tests/smoke/network.py: heartbeats, announcements or the conflict watch.
- * Prints one line for each thing that happens, with its time in ms since the start. Not part of the product.
+ * Drives one hand of src/io alone, for tests/smoke/network.py: heartbeats, announcements or the
+ * conflict watch. Prints one line for each thing that happens, with its time in ms since the start.
+ * Not part of the product.
  */
 #include <assert.h>
 #include <ev.h>
@@ -35,15 +36,16 @@ static void
 on_heard(void *ctx, const struct heartbeat *h)
 {
 	(void)ctx;
-	printf("%lld heard %02x seq %llu instances %d\n", since(), h->node[15], (unsigned long long)h->sequence,
-	    h->n_instances);
+	printf("%lld heard %02x seq %llu instances %d\n", since(), h->node[15],
+	    (unsigned long long)h->sequence, h->n_instances);
 }
 
 static void
 on_unknown(void *ctx, int node)
 {
 	(void)ctx;
-	printf("%lld unknown %02x\n", since(), set.node[node].bytes[set.node[node].family == 4 ? 3 : 15]);
+	printf("%lld unknown %02x\n", since(),
+	    set.node[node].bytes[set.node[node].family == 4 ? 3 : 15]);
 }
 
 static void
@@ -162,8 +164,8 @@ announce(struct ev_loop *loop, char **arg)
 	announcer_add(0, "smoke", addr, n);
 	before = clock_us();
 	announcer_start(0, ifindex, mac, true);
-	printf("%lld started, %llu frames in %llu us\n", since(), (unsigned long long)announcer_count(0),
-	    (unsigned long long)(clock_us() - before));
+	printf("%lld started, %llu frames in %llu us\n", since(),
+	    (unsigned long long)announcer_count(0), (unsigned long long)(clock_us() - before));
 }
 
 static void
@@ -205,11 +207,12 @@ main(int argc, char **argv)
 		return 2;
 	ev_run(loop, 0);
 	if (strcmp(argv[1], "beat") == 0) {
-		printf("sent=%llu send_errors=%llu received=%llu accepted=%llu", (unsigned long long)c->sent,
-		    (unsigned long long)c->send_errors, (unsigned long long)c->received,
-		    (unsigned long long)c->accepted);
+		printf("sent=%llu send_errors=%llu received=%llu accepted=%llu",
+		    (unsigned long long)c->sent, (unsigned long long)c->send_errors,
+		    (unsigned long long)c->received, (unsigned long long)c->accepted);
 		for (int i = 0; i < HEARTBEAT_IO_REFUSALS; i++)
-			printf(" %s=%llu", heartbeat_io_refusal_word(i), (unsigned long long)c->refused[i]);
+			printf(" %s=%llu", heartbeat_io_refusal_word(i),
+			    (unsigned long long)c->refused[i]);
 		printf("\n");
 		heartbeat_io_fini();
 		seal_fini();

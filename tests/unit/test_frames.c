@@ -222,6 +222,26 @@ an_advertisement_without_option_speaks_for_its_sender(void **state)
 	assert_int_equal(claim.mac[5], 0x77);
 }
 
+/* Ethernet pads; what stands there is no option. */
+static void
+options_end_where_the_packet_ends(void **state)
+{
+	uint8_t frame[sizeof(na) + 8];
+	struct frames_claim claim;
+	const char *why;
+
+	(void)state;
+	memcpy(frame, na, sizeof(na));
+	frame[78] = 14;
+	memcpy(&frame[sizeof(na)], &na[78], 8);
+	frame[sizeof(na) + 7] = 0x99;
+	assert_true(frames_claim_read(frame, sizeof(frame), &claim, &why));
+	assert_int_equal(claim.mac[5], 0x0e);
+	frame[19] += 8;
+	assert_true(frames_claim_read(frame, sizeof(frame), &claim, &why));
+	assert_int_equal(claim.mac[5], 0x99);
+}
+
 static void
 random_bytes_do_no_harm(void **state)
 {
@@ -254,6 +274,7 @@ main(void)
 		cmocka_unit_test(probes_and_cut_frames_claim_nothing),
 		cmocka_unit_test(each_wrong_field_has_its_reason),
 		cmocka_unit_test(an_advertisement_without_option_speaks_for_its_sender),
+		cmocka_unit_test(options_end_where_the_packet_ends),
 		cmocka_unit_test(random_bytes_do_no_harm),
 	};
 

@@ -30,7 +30,8 @@ roll(void)
 static void
 example(struct heartbeat *hb)
 {
-	const struct svip_addr self = { 4, 32, { 10, 0, 0, 11 } }, other = { 4, 32, { 10, 0, 0, 12 } };
+	const struct svip_addr self = { 4, 32, { 10, 0, 0, 11 } },
+	                       other = { 4, 32, { 10, 0, 0, 12 } };
 
 	memset(hb, 0, sizeof(*hb));
 	hb->cluster = seal_id64("cache");
@@ -108,9 +109,12 @@ static void
 assert_same(const struct heartbeat *a, const struct heartbeat *b)
 {
 	assert_true(a->cluster == b->cluster && a->incarnation == b->incarnation &&
-	    a->sequence == b->sequence && a->sent_us == b->sent_us && a->serial == b->serial);
-	assert_true(a->version == b->version && a->lease_ms == b->lease_ms && a->guard_ms == b->guard_ms);
-	assert_true(a->maintenance == b->maintenance && a->observe == b->observe && a->leaving == b->leaving);
+	            a->sequence == b->sequence && a->sent_us == b->sent_us &&
+	            a->serial == b->serial);
+	assert_true(
+	    a->version == b->version && a->lease_ms == b->lease_ms && a->guard_ms == b->guard_ms);
+	assert_true(a->maintenance == b->maintenance && a->observe == b->observe &&
+	            a->leaving == b->leaving);
 	assert_memory_equal(a->node, b->node, 16);
 	assert_memory_equal(a->digest_safety, b->digest_safety, SVIP_DIGEST_LEN);
 	assert_memory_equal(a->digest_all, b->digest_all, SVIP_DIGEST_LEN);
@@ -120,16 +124,16 @@ assert_same(const struct heartbeat *a, const struct heartbeat *b)
 
 		assert_memory_equal(x->node, y->node, 16);
 		assert_true(x->incarnation == y->incarnation && x->sent_us == y->sent_us &&
-		    x->held_us == y->held_us);
+		            x->held_us == y->held_us);
 	}
 	assert_int_equal(a->n_instances, b->n_instances);
 	for (int i = 0; i < a->n_instances; i++) {
 		const struct hb_instance *x = &a->instance[i], *y = &b->instance[i];
 
 		assert_true(x->id == y->id && x->state == y->state && x->holding == y->holding &&
-		    x->hold_epoch == y->hold_epoch && x->lease_left_ms == y->lease_left_ms);
+		            x->hold_epoch == y->hold_epoch && x->lease_left_ms == y->lease_left_ms);
 		assert_true(x->claim_epoch == y->claim_epoch && x->claim_id == y->claim_id &&
-		    x->yield_epoch == y->yield_epoch && x->yield_id == y->yield_id);
+		            x->yield_epoch == y->yield_epoch && x->yield_id == y->yield_id);
 	}
 }
 
@@ -219,8 +223,9 @@ cut_or_lengthened_datagrams_are_refused(void **state)
 		const char *why = NULL;
 
 		assert_false(hb_decode(bytes, len + more, &out, &why));
-		assert_string_equal(why, len + more > HB_SIZE_MAX - HB_TAG_LEN ?
-			"too long" : "bytes after the last instance");
+		assert_string_equal(why, len + more > HB_SIZE_MAX - HB_TAG_LEN
+		                             ? "too long"
+		                             : "bytes after the last instance");
 	}
 }
 
@@ -424,7 +429,8 @@ hexdump(const uint8_t *bytes, size_t len, char *text, size_t size)
 
 	for (size_t i = 0; i < len; i++) {
 		if (i % 16 == 0)
-			at += (size_t)snprintf(&text[at], size - at, "%s%04zx ", i == 0 ? "" : "\n", i);
+			at += (size_t)snprintf(
+			    &text[at], size - at, "%s%04zx ", i == 0 ? "" : "\n", i);
 		at += (size_t)snprintf(&text[at], size - at, " %02x", bytes[i]);
 	}
 	snprintf(&text[at], size - at, "\n");
