@@ -4,6 +4,7 @@
 noinst_LIBRARIES += libcore.a libwire.a libio.a libdaemon.a
 
 # Pure decisions: no library, not even a header of one.
+libcore_a_CPPFLAGS = $(ROOM_CPPFLAGS)
 libcore_a_SOURCES = \
 	%D%/core/claim.c \
 	%D%/core/claim.h \
@@ -19,7 +20,6 @@ libcore_a_SOURCES = \
 	%D%/core/words.c
 
 # Bytes to structs and back.
-libwire_a_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS) $(JANSSON_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
 libwire_a_SOURCES = \
 	%D%/wire/address.c \
 	%D%/wire/age.c \
@@ -42,8 +42,6 @@ libwire_a_SOURCES = \
 	%D%/wire/sentinel_reply.h
 
 # Descriptors, processes, the clock.
-libio_a_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS) $(JANSSON_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS) \
-	$(CAPNG_CFLAGS)
 libio_a_SOURCES = \
 	%D%/io/announcer.c \
 	%D%/io/announcer.h \
@@ -91,7 +89,6 @@ libio_a_SOURCES = \
 	%D%/io/vip.h
 
 # The daemon without its main, for the tests of its parts.
-libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFUSE_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 libdaemon_a_SOURCES = \
 	%D%/svipd/answer.c \
 	%D%/svipd/conf.c \
@@ -135,7 +132,7 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/why.h \
 	%D%/svipd/why_next.c
 
-ROOM_LIBS = libio.a libwire.a libcore.a $(EV_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(MNL_LIBS) \
+ROOM_LIBS = libio.a libcore.a libwire.a $(EV_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(MNL_LIBS) \
 	$(SODIUM_LIBS) $(CAPNG_LIBS)
 SVIPD_LIBS = libdaemon.a $(ROOM_LIBS) $(CONFUSE_LIBS)
 
@@ -144,7 +141,6 @@ svipd_SOURCES = %D%/svipd/main.c
 svipd_LDADD = $(SVIPD_LIBS)
 
 bin_PROGRAMS += svipctl
-svipctl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 svipctl_SOURCES = \
 	%D%/svipctl/client.c \
 	%D%/svipctl/client.h \

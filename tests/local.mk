@@ -45,6 +45,7 @@ endif
 
 # A test with %D%/unit/NAME.c alone needs no more than its line above; the archives give what it uses.
 LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_report_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_why_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 noinst_HEADERS += \
 	%D%/unit/report_fixture.h
