@@ -18,6 +18,7 @@ enum set_loglevel { SET_LOG_ERROR, SET_LOG_WARNING, SET_LOG_NOTICE, SET_LOG_INFO
 
 struct set_auth {
 	char user[SVIP_NAME_MAX];        /* empty: the default user */
+	char file[SET_PATH_MAX];         /* where the password was read; empty: none */
 	char password[SET_SECRET_MAX];   /* empty: no AUTH; never printed */
 };
 
@@ -42,8 +43,8 @@ struct set_instance {
 	char interface[16];
 	int n_addresses;
 	struct svip_addr address[SVIP_ADDRESSES_MAX];
-	struct svip_host redis;   /* the local Redis: numeric address and port */
-	bool redis_given;         /* "ip:port" was written: only this endpoint is this node's Redis */
+	struct svip_host redis;   /* the local Redis: numeric address (this node's unless written) and port */
+	bool redis_given;         /* "ip:port" was written, not of loopback: only this endpoint is this node's */
 	struct svip_host announce; /* the name or address under which Sentinel knows this node; port 0: none */
 	struct set_scripts scripts; /* the block's own, else the file's */
 };

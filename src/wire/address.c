@@ -19,7 +19,8 @@ addr_len(const struct svip_addr *a)
 bool
 svip_addr_same(const struct svip_addr *a, const struct svip_addr *b)
 {
-	return a->family == b->family && (a->family == 0 || memcmp(a->bytes, b->bytes, addr_len(a)) == 0);
+	return a->family == b->family &&
+	       (a->family == 0 || memcmp(a->bytes, b->bytes, addr_len(a)) == 0);
 }
 
 /* Digits without sign, space or leading zero, up to max. */
@@ -104,7 +105,8 @@ is_name(const char *text)
 	char before = '.';
 
 	for (; *text != '\0'; before = *text++) {
-		bool alpha = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') || *text == '_';
+		bool alpha = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
+		             *text == '_';
 
 		if (*text == '.') {
 			if (label == 0 || before == '-')
@@ -168,7 +170,8 @@ svip_host_parse(const char *text, uint16_t port_default, struct svip_host *out)
 		if (!set_name(text, strlen(text), true, &h))
 			return false;
 		colon = NULL;
-	} else if (!set_name(text, colon == NULL ? strlen(text) : (size_t)(colon - text), false, &h)) {
+	} else if (!set_name(
+	               text, colon == NULL ? strlen(text) : (size_t)(colon - text), false, &h)) {
 		return false;
 	}
 	if (colon != NULL) {
@@ -185,7 +188,8 @@ svip_host_text(const struct svip_host *h, char *out)
 {
 	bool v6 = strchr(h->name, ':') != NULL;
 
-	snprintf(out, SVIP_TEXT_MAX, "%s%s%s:%u", v6 ? "[" : "", h->name, v6 ? "]" : "", (unsigned)h->port);
+	snprintf(out, SVIP_TEXT_MAX, "%s%s%s:%u", v6 ? "[" : "", h->name, v6 ? "]" : "",
+	    (unsigned)h->port);
 	return out;
 }
 

@@ -44,10 +44,11 @@ addresses_have_one_spelling(void **state)
 static void
 what_is_no_address_is_refused(void **state)
 {
-	static const char *const cases[] = { "", "/", "/24", "192.0.2", "192.0.2.256", "192.0.2.01", "192.0.2.1 ",
-		" 192.0.2.1", "192.0.2.1/", "192.0.2.1/33", "192.0.2.1/024", "192.0.2.1/-1", "192.0.2.1/+1",
-		"192.0.2.1/24/24", "192.0.2.1/99999999999999999999", "2001:db8::1/129", "2001:db8::1::",
-		"fe80::1%eth0", "[2001:db8::1]", "redis1", "0x7f.1", "192.0.2.1:6379",
+	static const char *const cases[] = { "", "/", "/24", "192.0.2", "192.0.2.256", "192.0.2.01",
+		"192.0.2.1 ", " 192.0.2.1", "192.0.2.1/", "192.0.2.1/33", "192.0.2.1/024",
+		"192.0.2.1/-1", "192.0.2.1/+1", "192.0.2.1/24/24", "192.0.2.1/99999999999999999999",
+		"2001:db8::1/129", "2001:db8::1::", "fe80::1%eth0", "[2001:db8::1]", "redis1",
+		"0x7f.1", "192.0.2.1:6379",
 		"2001:0db8:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0001" };
 
 	(void)state;
@@ -114,10 +115,12 @@ hosts_have_one_spelling(void **state)
 static void
 what_is_no_host_is_refused(void **state)
 {
-	static const char *const cases[] = { "", ":", ":26379", "redis1:", "redis1:0", "redis1:65536", "redis1:+1",
-		"redis1: 1", "redis1:1 ", "redis1:01", "redis1:1:2", "red is", "-redis", "redis-", "redis-.a", ".redis",
-		"redis.", "redis..a", "10.0.0.300", "10.0.0", "6379", "10.0.0.1/24", "[10.0.0.1]:1", "[redis1]:1",
-		"[2001:db8::1", "[2001:db8::1]x", "[2001:db8::1]:", "[]", "[]:1", "2001:db8::g", "fe80::1%eth0", "réd",
+	static const char *const cases[] = { "", ":", ":26379", "redis1:", "redis1:0",
+		"redis1:65536", "redis1:+1", "redis1: 1", "redis1:1 ", "redis1:01", "redis1:1:2",
+		"red is", "-redis", "redis-", "redis-.a", ".redis", "redis.", "redis..a",
+		"10.0.0.300", "10.0.0", "6379", "10.0.0.1/24", "[10.0.0.1]:1", "[redis1]:1",
+		"[2001:db8::1", "[2001:db8::1]x", "[2001:db8::1]:", "[]", "[]:1", "2001:db8::g",
+		"fe80::1%eth0", "réd",
 		"a2345678901234567890123456789012345678901234567890123456789012",
 		"a2345678901234567890123456789012345678901234567890123456789012.b" };
 
@@ -165,7 +168,8 @@ the_longest_texts_fit(void **state)
 	assert_int_equal(strlen(svip_host_text(&h, out)), sizeof(name) - 1 + strlen(":65535"));
 	memset(&a, 0xff, sizeof(a));
 	a.family = 6;
-	assert_string_equal(svip_addr_text(&a, true, out), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/255");
+	assert_string_equal(
+	    svip_addr_text(&a, true, out), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/255");
 	a.family = 0;
 	assert_string_equal(svip_addr_text(&a, true, out), "none");
 }
