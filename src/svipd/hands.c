@@ -80,8 +80,7 @@ on_link(void *ctx, int s, bool up)
 
 	(void)ctx;
 	log_info("%s: %s is %s", d->slot[s].conf.name, d->slot[s].conf.interface, up ? "up" : "down or not there");
-	if (up)
-		heartbeat_io_rejoin();
+	heartbeat_io_rejoin();
 	daemon_post(&(struct core_event){ .kind = EV_LINK, .instance = d->slot[s].index, .yes = up });
 }
 
@@ -243,7 +242,7 @@ on_conflict(void *ctx, int s, const struct svip_addr *addr, const uint8_t mac[6]
 	char text[SVIP_TEXT_MAX];
 	unsigned held;
 
-	slot->conflicts++;
+	slot->conflicts = conflict_count(s);
 	snprintf(slot->conflict, sizeof(slot->conflict), "%s at %02x:%02x:%02x:%02x:%02x:%02x",
 	    svip_addr_text(addr, false, text), mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 	if (log_allowed(&slot->conflict_limit, 10000, clock_ms(), &held))
@@ -296,7 +295,9 @@ hands_reload(void)
 
 	if (rc != 0)
 		log_error("keys: %s; the old ones stay in use", strerror(-rc));
-	heartbeat_io_reload(set);
+	rc = heartbeat_io_reload(set);
+	if (rc != 0)
+		log_error("heartbeats: %s; sockets stay as they are", strerror(-rc));
 	announcer_schedule(&set->arp);
 	sentinel_auth(sentinels, &set->sentinel_auth);
 	local_redis_auth(redis, &set->redis_auth);
