@@ -140,18 +140,22 @@ sbin_PROGRAMS += svipd
 svipd_SOURCES = %D%/svipd/main.c
 svipd_LDADD = $(SVIPD_LIBS)
 
-bin_PROGRAMS += svipctl
-svipctl_SOURCES = \
+# The operator's command: no core, no hands.
+noinst_LIBRARIES += libctl.a
+libctl_a_SOURCES = \
 	%D%/svipctl/client.c \
 	%D%/svipctl/client.h \
 	%D%/svipctl/field.c \
 	%D%/svipctl/field.h \
 	%D%/svipctl/keygen.c \
 	%D%/svipctl/keygen.h \
-	%D%/svipctl/main.c \
 	%D%/svipctl/out.c \
 	%D%/svipctl/out.h \
 	%D%/svipctl/problem.c \
 	%D%/svipctl/show.c \
 	%D%/svipctl/show.h
-svipctl_LDADD = libwire.a $(JANSSON_LIBS) $(SODIUM_LIBS)
+
+bin_PROGRAMS += svipctl
+svipctl_SOURCES = %D%/svipctl/main.c
+svipctl_LDADD = $(SVIPCTL_LIBS)
+SVIPCTL_LIBS = libctl.a libwire.a $(JANSSON_LIBS) $(SODIUM_LIBS)

@@ -24,6 +24,7 @@ TESTS += %D%/smoke.sh
 if HAVE_CMOCKA
 unit_tests = \
 	%D%/unit/test_address \
+	%D%/unit/test_conf \
 	%D%/unit/test_control \
 	%D%/unit/test_ctl_request \
 	%D%/unit/test_daemonise \
@@ -38,6 +39,7 @@ unit_tests = \
 	%D%/unit/test_seal \
 	%D%/unit/test_sentinel \
 	%D%/unit/test_sentinel_reply \
+	%D%/unit/test_svipctl \
 	%D%/unit/test_why
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
@@ -45,7 +47,15 @@ endif
 
 # A test with %D%/unit/NAME.c alone needs no more than its line above; the archives give what it uses.
 LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_conf_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_report_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_svipctl_LDADD = $(SVIPCTL_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_why_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 noinst_HEADERS += \
+	%D%/unit/conf_temp.h \
 	%D%/unit/report_fixture.h
+
+# Whole folders: what the tests read, and the tests in namespaces.
+EXTRA_DIST += %D%/integration %D%/unit/svipctl
+dist-hook:
+	find $(distdir)/tests -name __pycache__ -exec rm -rf {} +
