@@ -186,6 +186,12 @@ serve_eof(int fd)
 }
 
 static void
+serve_end(int fd)
+{
+	(void)fd;
+}
+
+static void
 serve_auth_refused(int fd)
 {
 	hear(fd);
@@ -243,6 +249,7 @@ enum deed {
 	DO_CLOSE,
 	DO_FILL, /* as many PINGs as there is room for, and one more */
 	DO_ASK_AND_CLOSE,
+	DO_ASK_THE_DEAD, /* twice, after the server has gone: the second write meets a broken pipe */
 };
 
 struct client {
@@ -316,6 +323,13 @@ deed(struct client *c, enum deed what)
 		assert_int_equal(rc, -ENOBUFS);
 		c->refused++;
 		rconn_flush(c->conn);
+		return;
+	case DO_ASK_THE_DEAD:
+		for (int i = 0; i < 2; i++) {
+			usleep(100000);
+			assert_int_equal(ask(c), 0);
+			rconn_flush(c->conn);
+		}
 		return;
 	case DO_ASK_AND_CLOSE:
 		assert_int_equal(ask(c), 0);
@@ -586,6 +600,21 @@ odd_servers_end_the_connection_with_a_word(void **state)
 	}
 }
 
+/* Were a signal raised, this program would end. */
+static void
+a_broken_pipe_is_told_once_and_without_a_signal(void **state)
+{
+	struct client c = { .at_up = DO_ASK_THE_DEAD };
+	(void)state;
+
+	start(&c, serve_end, NULL, LONG_MS, &plain_owner);
+	client_run(&c);
+	assert_int_equal(c.downs, 1);
+	assert_int_equal(c.why, RCONN_RESET);
+	assert_int_equal(c.nulls, 2);
+	client_close(&c);
+}
+
 static void
 an_odd_array_answers_the_pending_command(void **state)
 {
@@ -794,6 +823,7 @@ main(void)
 		cmocka_unit_test(a_refused_connection_is_told_later),
 		cmocka_unit_test(a_connection_that_nobody_answers_ends),
 		cmocka_unit_test(odd_servers_end_the_connection_with_a_word),
+		cmocka_unit_test(a_broken_pipe_is_told_once_and_without_a_signal),
 		cmocka_unit_test(an_odd_array_answers_the_pending_command),
 		cmocka_unit_test(a_message_to_no_subscriber_is_unasked),
 		cmocka_unit_test(a_slow_answer_is_put_together),
