@@ -63,7 +63,7 @@ explain_connect(struct client *c, int error)
 		return false;
 	case ECONNREFUSED:
 		snprintf(c->why, CLIENT_WHY_MAX,
-		    "%s: nobody listens: svipd isn't running, and did not end by itself", c->path);
+		    "%s: nobody listens: svipd isn't running, and left its socket behind", c->path);
 		return false;
 	case EACCES:
 	case EPERM:

@@ -148,9 +148,23 @@ print_refusal(const json_t *answer)
 	    fprintf(stderr, "%s\n", json_string_value(line) ?: "?");
 }
 
-/* Looks at an answer. Returns 0 when it is a yes that can be shown. */
+/* The exit status for a no. */
 static int
-judge(const json_t *answer, bool json)
+refused(const struct command *c, const json_t *answer, bool json)
+{
+	const char *error = field_text(answer, "error", "");
+
+	/* Sentinel tells of all its masters, and not each has addresses here. */
+	if (c->hint && strcmp(error, "unknown-name") == 0)
+		return EXIT_DONE;
+	if (!json)
+		print_refusal(answer);
+	return strcmp(error, "bad-request") == 0 ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/* Looks at an answer. Returns the exit status: EXIT_DONE for a yes that can be shown. */
+static int
+judge(const struct command *c, const json_t *answer, bool json)
 {
 	if (!json_is_object(answer)) {
 		fprintf(stderr, "svipctl: the answer is no JSON object: is that svipd's socket?\n");
@@ -163,12 +177,7 @@ judge(const json_t *answer, bool json)
 		    SCHEMA);
 		return EXIT_FAILED;
 	}
-	if (!field_true(answer, "ok")) {
-		if (!json)
-			print_refusal(answer);
-		return EXIT_FAILED;
-	}
-	return EXIT_DONE;
+	return field_true(answer, "ok") ? EXIT_DONE : refused(c, answer, json);
 }
 
 static int
@@ -188,7 +197,7 @@ ask(const struct command *c, const char *socket, bool json, int n, char **arg)
 		return EXIT_FAILED;
 	}
 	answer = json_loads(text, 0, NULL);
-	status = judge(answer, json);
+	status = judge(c, answer, json);
 	if (json && answer != NULL) {
 		puts(text);
 	} else if (status == EXIT_DONE && !c->hint) {

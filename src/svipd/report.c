@@ -182,6 +182,7 @@ instance_more(const struct report *r, const struct set_instance *conf, int index
 {
 	const struct instance *in = &r->core->inst[index];
 	const struct report_instance *ri = &r->in->instance[index];
+	const bool refused = in->reason == WHY_ADDRESS_REFUSED || in->reason == WHY_ADDRESS_STUCK;
 
 	return json_pack("{s:b, s:i, s:b, s:o, s:b, s:o, s:o, s:I, s:o, s:o}", "named_here",
 	    in->named_since != SVIP_NEVER, "sentinels_fresh",
@@ -189,7 +190,7 @@ instance_more(const struct report *r, const struct set_instance *conf, int index
 	    host(&conf->redis), "redis_master", in->role_master, "redis_heard_ms",
 	    age(r, in->role_asked), "redis_error", text(ri->redis_error), "announcements",
 	    (json_int_t)ri->announcements, "conflict", text(ri->conflict), "error",
-	    in->error != 0 ? text(strerror(in->error)) : json_null());
+	    refused ? text(strerror(in->error)) : json_null());
 }
 
 static json_t *
