@@ -4,24 +4,18 @@
 
 #include "clock.h"
 #include "log.h"
+#include "tcp.h"
 #include "wire/hiredis_codec.h"
 #include "wire/resp_reader.h"
 #include "wire/sentinel_reply.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-	KEEPALIVE_IDLE_S = 5,
-	KEEPALIVE_INTERVAL_S = 1,
-	KEEPALIVE_COUNT = 5,
-	ARGS_MAX = 4,
-};
+enum { ARGS_MAX = 4 };
 
 /* A command without an answer. */
 struct command {
@@ -406,13 +400,10 @@ queue_auth(struct rconn *c, const struct set_auth *auth)
 static void
 on_connected(struct rconn *c)
 {
-	socklen_t len = sizeof(int);
-	int error = 0;
+	int rc = tcp_connected(c->fd);
 
-	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
-		error = errno;
-	if (error != 0) {
-		end_errno(c, error);
+	if (rc != 0) {
+		end_errno(c, -rc);
 		return;
 	}
 	c->connected = true;
@@ -515,43 +506,6 @@ on_io(struct ev_loop *loop, struct ev_io *w, int revents)
 
 /* ---- opening ---- */
 
-static void
-set_option(struct rconn *c, int level, int name, int value)
-{
-	/* All of them only make things better: a kernel without one is no reason to fail. */
-	if (setsockopt(c->fd, level, name, &value, sizeof(value)) == -1)
-		log_debug("setsockopt %d/%d: %s", level, name, strerror(errno));
-}
-
-static int
-start_connect(struct rconn *c, const struct rconn_conf *conf)
-{
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(conf->port) };
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(conf->port) };
-	bool v6 = conf->addr.family == 6;
-	int rc;
-
-	c->fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd == -1)
-		return -errno;
-	set_option(c, IPPROTO_TCP, TCP_NODELAY, 1);
-	/* Few packets are in flight: retransmit them every RTO, without the back-off that outlasts leases. */
-	set_option(c, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1);
-	set_option(c, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)(2 * c->command_ms));
-	set_option(c, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_option(c, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-	set_option(c, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-	set_option(c, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
-	if (v6) {
-		memcpy(&in6.sin6_addr, conf->addr.bytes, 16);
-		rc = connect(c->fd, (struct sockaddr *)&in6, sizeof(in6));
-	} else {
-		memcpy(&in.sin_addr, conf->addr.bytes, 4);
-		rc = connect(c->fd, (struct sockaddr *)&in, sizeof(in));
-	}
-	return rc == -1 && errno != EINPROGRESS ? -errno : 0;
-}
-
 struct rconn *
 rconn_open(
     struct ev_loop *loop, const struct rconn_conf *conf, const struct rconn_owner *owner, void *ctx)
@@ -577,7 +531,7 @@ rconn_open(
 		free(c);
 		return NULL;
 	}
-	rc = start_connect(c, conf);
+	rc = tcp_connect(&conf->addr, conf->port, 2 * c->command_ms, &c->fd);
 	if (rc == 0 && conf->auth != NULL && conf->auth->password[0] != '\0')
 		rc = queue_auth(c, conf->auth);
 	if (rc != 0) {
