@@ -110,6 +110,7 @@ class Cluster:
         self.dir = Path(tempfile.mkdtemp(prefix="svt-"))
         self.dir.chmod(0o755)
         self.key = secrets.token_hex(32)
+        self.write_key(self.key)
         self.nodes = [f"h{i + 1}" for i in range(hosts)]
         names = self.nodes + list(extra) + ["client"]
         self.hosts = {n: Host(n, 99 if n == "client" else 11 + i, self.prefix, self.dir)
@@ -300,9 +301,8 @@ class Cluster:
             if proc.poll() is not None:
                 raise AssertionError(f"svipd on {name} ended with {proc.poll()}:\n{host.log()[-2000:]}")
 
-    def config(self, name, instances=None, **settings):
-        """The text of svipd.conf for a host. settings replace those of the cluster: lease='"3s"', ..."""
-        host = self.hosts[name]
+    def config(self, instances=None, **settings):
+        """The text of svipd.conf, the same for all hosts. settings replace those of the cluster: lease='"3s"', ..."""
         six = self.family == 6
 
         def quoted(items):
@@ -313,7 +313,7 @@ class Cluster:
             "sentinels": quoted(f"[{self.address(n)}]:{SENTINEL_PORT}" if six else f"{self.address(n)}:{SENTINEL_PORT}"
                                 for n in self.sentinels),
             "nodes": quoted(self.address(n) for n in self.nodes),
-            "key-file": f'"{host.dir}/key"',
+            "key-file": f'"{self.dir}/key"',
             "lease": f'"{int(self.lease * 1000)}ms"',
             **self.settings,
             **{k.replace("_", "-"): v for k, v in settings.items()},
@@ -324,16 +324,19 @@ class Cluster:
             text += f'\nvip "{i.name}" {{\n\tinterface = "eth0"\n\taddress = {quoted(i.vips)}\n{redis}}}\n'
         return text
 
-    def write_config(self, name, text=None, key=None):
-        """Writes svipd.conf and the key file of a host; returns the path of svipd.conf."""
-        host = self.hosts[name]
-        key_file = host.dir / "key"
-        key_file.touch(mode=0o600)
-        key_file.write_text((key or self.key) + "\n")
-        shutil.chown(key_file, "nobody", "nogroup")
-        path = host.dir / "svipd.conf"
-        path.write_text(text if text is not None else self.config(name))
+    def write_config(self, name, text=None):
+        """Writes svipd.conf of a host; returns its path."""
+        path = self.hosts[name].dir / "svipd.conf"
+        path.write_text(self.config() if text is None else text)
         path.chmod(0o644)
+        return path
+
+    def write_key(self, *keys, name="key"):
+        """Writes a key file that all hosts can use; returns its path."""
+        path = self.dir / name
+        path.touch(mode=0o600)
+        path.write_text("".join(k + "\n" for k in keys))
+        shutil.chown(path, "nobody", "nogroup")
         return path
 
     def running(self, name, key="svipd"):

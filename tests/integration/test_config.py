@@ -30,7 +30,7 @@ def one_of_two(make_cluster):
     """Two masters run and are monitored, but svipd knows only the first."""
     c = make_cluster(start=False, instances=TWO)
     for name in c.nodes:
-        c.write_config(name, c.config(name, TWO[:1]))
+        c.write_config(name, c.config(TWO[:1]))
     c.start()
     c.wait_holder("h1")
     c.wait_peers()
@@ -41,13 +41,13 @@ def one_of_two(make_cluster):
 def test_a_reload_adds_and_removes_an_instance_beside_one_that_stays(one_of_two, how):
     c = one_of_two
     for name in c.nodes:
-        c.write_config(name, c.config(name, TWO))
+        c.write_config(name, c.config(TWO))
         reload(c, name, how)
     c.wait_holder("h1", instance=TWO[1])
     c.wait_peers()
     assert [i["name"] for i in c.status("h1")["instances"]] == ["mymaster", "second"]
     for name in c.nodes:
-        c.write_config(name, c.config(name, TWO[:1]))
+        c.write_config(name, c.config(TWO[:1]))
         reload(c, name, how)
     c.wait_holder(None, instance=TWO[1])
     c.wait_peers()
@@ -75,7 +75,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("what, line, word", BROKEN, ids=[b[0] for b in BROKEN])
 def test_a_reload_of_a_broken_file_changes_nothing_and_names_the_line(cluster, what, line, word):
-    text = cluster.config("h1") + line + "\n"
+    text = cluster.config() + line + "\n"
     path = cluster.write_config("h1", text)
     done = cluster.svipctl("h1", "reload")
     assert done.returncode == 1
@@ -94,7 +94,8 @@ def test_a_reload_of_a_broken_file_changes_nothing_and_names_the_line(cluster, w
 
 def test_a_node_with_a_wrong_key_is_unknown_and_delays_but_does_not_prevent(make_cluster):
     c = make_cluster(start=False)
-    c.write_config("h3", key=secrets.token_hex(32))
+    other = c.write_key(secrets.token_hex(32), name="other-key")
+    c.write_config("h3", c.config(key_file=f'"{other}"'))
     c.start()
     c.wait_holder("h1")
     wait_until(lambda: c.peer("h1", "h3")["state"] == "unknown", 15, lambda: f"h3 is unknown: {c.status('h1')['peers']}")
@@ -107,9 +108,9 @@ def test_a_node_with_a_wrong_key_is_unknown_and_delays_but_does_not_prevent(make
 def test_keys_can_be_changed_without_a_gap(cluster):
     """Two keys are accepted: the new one comes second, then first, then alone."""
     old, new = cluster.key, secrets.token_hex(32)
-    for lines in ((old, new), (new, old), (new,)):
+    for keys in ((old, new), (new, old), (new,)):
+        cluster.write_key(*keys)
         for name in cluster.nodes:
-            cluster.write_config(name, key="\n".join(lines))
             reload(cluster, name, "reload")
         time.sleep(1.2)
         cluster.wait_peers()
@@ -127,7 +128,7 @@ def test_an_unsafe_difference_forbids_taking_and_is_shown(cluster, what):
     else:
         instances = [Instance(vips=(VIP, SECOND))]
     c.stop_svipd("h3")
-    c.write_config("h3", c.config("h3", instances, **settings))
+    c.write_config("h3", c.config(instances, **settings))
     c.start_svipd("h3")
     wait_until(lambda: c.peer("h1", "h3")["config"] == "unsafe", 10, lambda: f"unsafe: {c.status('h1')['peers']}")
     wait_until(lambda: c.peer("h3", "h1")["config"] == "unsafe", 10, "h3 says so, too")
@@ -146,7 +147,7 @@ def test_an_unsafe_difference_forbids_taking_and_is_shown(cluster, what):
 
 def test_a_harmless_difference_is_shown_and_forbids_nothing(cluster):
     c = cluster
-    c.write_config("h3", c.config("h3", heartbeat='"400ms"'))
+    c.write_config("h3", c.config(heartbeat='"400ms"'))
     reload(c, "h3", "reload")
     wait_until(lambda: c.peer("h1", "h3")["config"] == "differs", 10, lambda: f"differs: {c.status('h1')['peers']}")
     c.sentinel_failover(via="h2")
@@ -157,17 +158,17 @@ def check(c, name, text=None, mode=None):
     """svipd -t inside the host: (exit status, what it says)."""
     path = c.write_config(name, text)
     if mode is not None:
-        (path.parent / "key").chmod(mode)
+        (c.dir / "key").chmod(mode)
     out = netns.run(c.hosts[name].ns, "sh", "-c", f'"{program("svipd")}" -t -f "{path}" 2>&1; echo "status $?"')
     return int(out.rsplit("status ", 1)[1]), out
 
 
 def test_t_tells_good_from_bad(make_cluster):
     c = make_cluster(start=False, probe=False)
-    good = c.config("h1")
+    good = c.config()
     assert check(c, "h1") == (0, check(c, "h1")[1])
     assert check(c, "h1", good, 0o644)[0] == 1, "a key that others can read"
-    (c.hosts["h1"].dir / "key").chmod(0o600)
+    (c.dir / "key").chmod(0o600)
     bad = {
         "nonsense": "lease",
         good.replace('lease = "1000ms"', 'lease = "1"'): "lease",

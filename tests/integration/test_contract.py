@@ -115,7 +115,7 @@ def test_notify_scripts_run_in_order_as_the_script_user(make_cluster):
         script.write_text('#!/bin/sh\nprintf "%s\\n" "$* uid=$(id -u) $SVIPD_INSTANCE $SVIPD_STATE $SVIPD_REASON"'
                           f' >>"{told[name]}"\n')
         script.chmod(0o755)
-        c.write_config(name, c.config(name, notify=f'"{script}"', script_user='"nobody"'))
+        c.write_config(name, c.config(notify=f'"{script}"', script_user='"nobody"'))
     c.start()
     c.wait_holder("h1")
     wait_until(lambda: "MASTER" in told["h1"].read_text(), 10, "h1's script was told")
@@ -225,8 +225,12 @@ def test_more_idle_clients_than_places_do_not_disturb_the_daemon(cluster):
     for _ in range(40):
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(1)
-        sock.connect(cluster.hosts["h1"].socket)
         socks.append(sock)
+        try:
+            sock.connect(cluster.hosts["h1"].socket)
+        except OSError:
+            break  # the queue is full
+    assert len(socks) > 16
     time.sleep(2)
     assert cluster.observer.moves(VIP) == ["h1"]
     for sock in socks:

@@ -38,6 +38,8 @@ def test_first_start_gives_the_address_to_the_master_alone(make_cluster, record)
 
 
 def test_status_tells_what_is(cluster):
+    wait_until(lambda: all(p["instances"][0]["state"] == "backup" for p in cluster.status("h1")["peers"]), 5,
+               "the peers have told that they are backup")
     s = cluster.status("h1")
     assert (s["schema"], s["cluster"], s["node"], s["maintenance"]) == (1, "test", "10.77.0.11", False)
     assert s["pid"] == cluster.hosts["h1"].procs["svipd"].pid
@@ -90,22 +92,27 @@ def test_a_host_without_power_loses_the_address_to_the_new_master(cluster, recor
     assert cluster.holders() == {new}, "a booted old master doesn't take it back"
 
 
-def test_a_planned_failover_moves_the_address_and_resets_idle_clients(cluster, record):
-    poller, writer, idle = cluster.poller(), cluster.writer(), cluster.subscriber()
+def test_a_planned_failover_moves_the_address(cluster, record):
+    poller, writer = cluster.poller(), cluster.writer()
     asked = cluster.sentinel_failover(via="h2")
     new = moved(cluster, record, poller, writer, asked, "h1")
-    end = wait_until(idle.ended, 15, "the idle client has been told")
-    record("planned: idle client told", (end - asked) * 1000)
     with cluster.redis(new) as r:
-        record("planned: acknowledged writes lost", writer.lost(r))
+        record("acknowledged writes lost", writer.lost(r))
 
 
-def test_many_planned_failovers_never_make_two_holders(make_cluster):
+def test_an_idle_client_is_told_of_a_move(cluster, record):
+    idle = cluster.subscriber()
+    cluster.sentinel_failover(via="h2")
+    cluster.wait_settled(but=["h1"])
+    end = wait_until(idle.ended, 5, "the connection of an idle client has been reset")
+    record("letting go to reset of an idle client", (end - cluster.observer.holds(VIP)[0].end) * 1000)
+
+
+def test_planned_failovers_one_after_the_other_never_make_two_holders(make_cluster):
     c = make_cluster(failover_timeout=3000)
     last = "h1"
-    for _ in range(int(os.environ.get("SVIP_FAILOVERS", "4"))):
-        c.wait_sentinels(30)
-        c.sentinel_failover(via=last)
+    for _ in range(int(os.environ.get("SVIP_FAILOVERS", "2"))):
+        c.sentinel_failover(via=last, timeout=40)
         last = c.wait_settled(but=[last])
 
 
@@ -128,7 +135,7 @@ def test_started_before_redis_and_sentinel_it_waits_and_then_takes(make_cluster)
     time.sleep(1.5)
     assert c.holders() == set()
     i = c.instance("h1")
-    assert i["state"] == "init" and not i["holding"] and i["master"] is None
+    assert i["reason"] in ("starting", "no-quorum") and not i["holding"] and i["master"] is None
     c.start(svipd=False)
     c.wait_holder("h1")
 
