@@ -150,9 +150,9 @@ instance_details(const struct out *o, const json_t *in)
 		detail(o, "redis", "%s %s, %s ago", field_text(in, "redis", "?"),
 		    field_true(in, "redis_master") ? "says master" : "does not say master",
 		    field_age(in, "redis_heard_ms", a));
-	detail(o, "telling",
-	    "%" JSON_INTEGER_FORMAT " announcements, %" JSON_INTEGER_FORMAT " conflicts",
-	    field_int(in, "announcements", 0), field_int(in, "conflicts", 0));
+	detail(
+	    o, "sent", "%" JSON_INTEGER_FORMAT " announcements", field_int(in, "announcements", 0));
+	detail(o, "conflicts", "%" JSON_INTEGER_FORMAT, field_int(in, "conflicts", 0));
 }
 
 /* ---- Sentinels and peers ---- */
