@@ -50,8 +50,10 @@ static inline const char *
 temp_write(const char *name, const void *data, size_t size, mode_t mode)
 {
 	const char *path = temp_path(name);
-	FILE *f = fopen(path, "w");
+	FILE *f;
 
+	unlink(path);
+	f = fopen(path, "w");
 	assert_non_null(f);
 	assert_int_equal(fwrite(data, 1, size, f), size);
 	assert_int_equal(fclose(f), 0);
