@@ -43,13 +43,10 @@ report(const struct ctl_request *r)
 	static struct report_instance instance[SVIP_INSTANCES_MAX];
 	static struct report_sentinel sentinel[SVIP_SENTINELS_MAX];
 	static struct sentinel_status status[SVIP_SENTINELS_MAX];
-	static struct report_peer peer[SVIP_NODES_MAX];
 	struct daemon_state *d = daemon_state();
 	svip_ms now = clock_ms();
 
 	fill_sentinels(sentinel, status, now);
-	for (int p = 0; p < d->set->n_nodes; p++)
-		peer[p] = (struct report_peer){ 0 };
 	for (int i = 0; i < d->core.conf.n_instances; i++) {
 		struct slot *s = &d->slot[d->slot_of[i]];
 
@@ -60,7 +57,7 @@ report(const struct ctl_request *r)
 	}
 	return report_reply(&d->core, d->set,
 	    &(struct report_input){ .now = now, .wall_ms = clock_wall_ms(now), .pid = getpid(), .version = PACKAGE_VERSION,
-		.sentinel = sentinel, .peer = peer, .instance = instance, .history = &d->history },
+		.sentinel = sentinel, .instance = instance, .history = &d->history },
 	    r);
 }
 
@@ -98,7 +95,7 @@ client_reconfig(const char *name)
 			return report_done("asking the Sentinels");
 		}
 	}
-	return report_error("unknown-instance", "no such instance here");
+	return report_error("unknown-name", "no such instance here");
 }
 
 char *

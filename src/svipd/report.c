@@ -367,7 +367,6 @@ peers(const struct report *r)
 
 	for (int i = 0; i < r->set->n_nodes && i < r->core->conf.n_nodes; i++) {
 		const struct peer *p = &r->core->peer[i];
-		const struct report_peer *rp = &r->in->peer[i];
 		bool two_way = core_peer_two_way(r->core, i, r->in->now);
 		json_t *contract, *more;
 
@@ -380,11 +379,10 @@ peers(const struct report *r)
 		    p->echoed != SVIP_LONG_AGO ? json_integer(p->rtt_us) : json_null(), "two_way",
 		    two_way, "version", peer_version(p), "config", peer_config(p), "instances",
 		    peer_instances(r, i));
-		more = json_pack("{s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "maintenance",
+		more = json_pack("{s:b, s:b, s:I, s:I, s:I}", "maintenance",
 		    p->maintenance, "observe", p->observe, "lease_ms", (json_int_t)p->lease_ms,
-		    "guard_ms", (json_int_t)p->guard_ms, "sent", (json_int_t)rp->sent, "received",
-		    (json_int_t)rp->received, "rejected", (json_int_t)rp->rejected, "stale",
-		    (json_int_t)p->refused_count, "error", text(rp->error));
+		    "guard_ms", (json_int_t)p->guard_ms, "stale",
+		    (json_int_t)p->refused_count);
 		append(&all, join(contract, more));
 	}
 	return all;

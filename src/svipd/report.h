@@ -32,13 +32,6 @@ struct report_sentinel {
 	const struct svip_host *unknown, *missing;
 };
 
-/* One node's traffic, in the order of settings->node. */
-struct report_peer {
-	uint64_t sent, received;
-	uint64_t rejected; /* from its address, but not authentic or not readable */
-	const char *error; /* of the last that was rejected, or of sending */
-};
-
 /* One instance, in the order of core->inst. */
 struct report_instance {
 	uint64_t conflicts;                    /* another MAC that spoke for one of its addresses */
@@ -54,7 +47,6 @@ struct report_input {
 	pid_t pid;
 	const char *version;                    /* "0.1.0" */
 	const struct report_sentinel *sentinel; /* settings->n_sentinels */
-	const struct report_peer *peer;         /* settings->n_nodes */
 	const struct report_instance *instance; /* core->conf.n_instances */
 	const struct history *history;
 };

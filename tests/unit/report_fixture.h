@@ -16,7 +16,6 @@ static struct core core;
 static struct settings set;
 static struct set_instance conf[2];
 static struct report_sentinel sentinel[3];
-static struct report_peer peer[3];
 static struct report_instance extra[2];
 static struct history past;
 static struct report_input input;
@@ -65,7 +64,6 @@ make_cluster(void)
 	memset(conf, 0, sizeof(conf));
 	memset(extra, 0, sizeof(extra));
 	memset(&past, 0, sizeof(past));
-	memset(peer, 0, sizeof(peer));
 	core_init(&core, &cc, ids, NOW - 90000);
 	strcpy(set.cluster, "cache");
 	set.n_sentinels = set.n_nodes = 3;
@@ -87,7 +85,6 @@ make_cluster(void)
 		.pid = 4711,
 		.version = "0.1.0",
 		.sentinel = sentinel,
-		.peer = peer,
 		.instance = extra,
 		.history = &past };
 }

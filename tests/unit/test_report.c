@@ -343,7 +343,6 @@ hostile_texts_do_not_break_the_answer(void **state)
 	sentinel[1].state = NULL;
 	extra[0].fault[1] = "-ERR \xff";
 	extra[0].conflict = "\x01";
-	peer[1].error = "\xc0\xaf";
 	core.inst[0].peer[1].known = true;
 	core.inst[0].peer[1].state = 250;
 	j = ask("status");
