@@ -47,12 +47,16 @@ def at(ms, text, code=None):
 
 
 def why(c, name):
-    """What the host's own svipd says about it."""
-    said = c.svipctl(name, "why", c.instances[0].name).stdout.strip()
+    """What the host's own svipd says about it: paragraphs whose further lines are indented."""
+    paragraphs = []
+    for line in c.svipctl(name, "why", c.instances[0].name).stdout.splitlines():
+        if paragraphs and line.startswith(" ") and not line.lstrip().startswith("next:"):
+            paragraphs[-1] += " " + line.strip()
+        else:
+            paragraphs.append(line.strip())
     print(paint(f"   svipctl why, on {name}:", "2"))
-    for line in said.splitlines():
-        if line.strip():
-            say(line.strip(), 6, "2")
+    for text in paragraphs:
+        say(text, 6, "2")
 
 
 class Show:
@@ -70,7 +74,7 @@ class Show:
         begin = happen(old)
         new = c.wait_settled(but=[old], timeout=60)
         self.writer.wait_writing(timeout=60)
-        gap, stopped, went_on = self.writer.outage(begin)
+        gap, _, went_on = self.writer.outage(begin)
         holds = c.observer.holds(VIP)
         story = [(begin, first.format(old), None)]
         left = next(h for h in reversed(holds) if h.host == old)
@@ -83,7 +87,9 @@ class Show:
         story.append((went_on, "the client writes again", None))
         for when, text, code in sorted(story, key=lambda s: s[0]):
             at((when - begin) * 1000, text, code)
-        say(f"The client could not write for {gap * 1000:.0f} ms.")
+        with c.redis(new) as r:
+            lost = self.writer.lost(r, begin)
+        say(f"The client could not write for {gap * 1000:.0f} ms. Acknowledged writes lost: {lost}.")
         if reason:
             say(reason)
         why(c, new)
@@ -121,7 +127,7 @@ def run(c):
     show = start(c)
 
     old, _ = show.act("2", "The Redis of {} is killed", "kill -9 of Redis on {}", c.kill_redis,
-                      "Most of it is Sentinel's time: a second until it believes it, then its vote.")
+                      "Most of it is Sentinel's time: 1.5 seconds until it believes it, then its vote.")
     c.start_redis(old)
     wait_until(lambda: c.redis(old).call("PING") == "PONG", 10, "Redis is back")
     rejoin(c, old)
@@ -143,8 +149,11 @@ def run(c):
              "The old holder lives and says that it has let go: nobody has to wait.")
     c.wait_sentinels(40)
 
-    old, new = show.act("5", "The network of {} is cut", "{} is cut off from all others", lambda old: (now(), c.isolate(old))[0],
-                        f"The host that was cut off cannot know who is master now, so it let go by its own clock.")
+    def cut(host):
+        c.isolate(host)
+        return now()
+    old, new = show.act("5", "The network of {} is cut", "{} is cut off from all others", cut,
+                        "The host that was cut off cannot know who is master now, so it let go by its own clock.")
     why(c, old)
     c.heal()
     c.wait_peers()
@@ -168,14 +177,17 @@ def shell(c):
     ctl = os.path.relpath(program("svipctl"))
     print("\nThe hosts are up. In another terminal, as root:\n")
     for name, host in c.hosts.items():
-        print(f"   ip netns exec {host.ns} bash     # {name}, {host.ip4}")
+        print(f"   ip netns exec {host.ns:18} bash    # {name}, {host.ip4}")
     print()
     for name in c.nodes:
         print(f"   {ctl} -s {c.hosts[name].socket} status")
-    print(f"\nThe client's host reaches the address: redis-cli -h {VIP}")
-    print(f"Logs and configuration: {c.dir}/h1 and so on.")
-    print("Things to try on a host: redis-cli shutdown nosave; redis-cli -p 26379")
-    print(f"sentinel failover mymaster; ip link set eth0 down; ip addr del {VIP}/32 dev eth0.")
+    print("\nThings to try on h1:\n")
+    print("   redis-cli shutdown nosave")
+    print("   redis-cli -p 26379 sentinel failover mymaster")
+    print(f"   ip addr del {VIP}/32 dev eth0")
+    print("   ip link set eth0 down")
+    print(f"\nOn the client, redis-cli -h {VIP} reaches the master, wherever it is.")
+    print(f"Logs and configuration of h1 are in {c.dir}/h1.")
     print("\nEnter or Ctrl-C ends it and removes everything.", flush=True)
     try:
         if not sys.stdin.readline():
@@ -201,7 +213,7 @@ def main():
     for sig in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, lambda number, frame: sys.exit(128 + number))
     try:
-        with Cluster(down_after=1000, failover_timeout=3000, log_level="info") as c:
+        with Cluster(down_after=1500, failover_timeout=3000, log_level="info") as c:
             status = shell(c) if options.shell else run(c)
         if not options.shell:
             say("Everything made for this is gone again.", 0)

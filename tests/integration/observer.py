@@ -360,9 +360,9 @@ class Writer:
         gaps = [(b - a, a, b) for a, b in zip(times, times[1:]) if b > since]
         return max(gaps, default=(0.0, since, since))
 
-    def lost(self, connection):
-        """How many acknowledged writes are not there, asked of a Redis."""
-        keys = [f"w:{self.tag}:{a[0]}" for a in self.acks()]
+    def lost(self, connection, since=0.0):
+        """How many writes acknowledged after `since` are not there, asked of a Redis."""
+        keys = [f"w:{self.tag}:{a[0]}" for a in self.acks() if a[2] > since]
         missing = 0
         for i in range(0, len(keys), 500):
             missing += connection.call("MGET", *keys[i:i + 500]).count(None)

@@ -147,7 +147,7 @@ def test_an_unsafe_difference_forbids_taking_and_is_shown(cluster, what):
 
 def test_a_harmless_difference_is_shown_and_forbids_nothing(cluster):
     c = cluster
-    c.write_config("h3", c.config(heartbeat='"400ms"'))
+    c.write_config("h3", c.config(notify_timeout='"20s"'))
     reload(c, "h3", "reload")
     wait_until(lambda: c.peer("h1", "h3")["config"] == "differs", 10, lambda: f"differs: {c.status('h1')['peers']}")
     c.sentinel_failover(via="h2")
