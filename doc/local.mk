@@ -1,3 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-dist_man_MANS += %D%/svipd.8
-dist_doc_DATA += %D%/ARCHITECTURE.md %D%/SAFETY.md
+dist_man_MANS += \
+	%D%/svipctl.8 \
+	%D%/svipd.8 \
+	%D%/svipd.conf.5
+dist_doc_DATA += \
+	%D%/ARCHITECTURE.md \
+	%D%/PROTOCOL.md \
+	%D%/SAFETY.md \
+	%D%/svip.lua

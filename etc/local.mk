@@ -4,7 +4,7 @@
 EXTRA_DIST += %D%/svipd.service.in %D%/svipd.init.in %D%/svipd.sysusers %D%/svipd.tmpfiles
 
 examplesdir = $(docdir)/examples
-dist_examples_DATA =
+dist_examples_DATA = %D%/svipd.conf
 dist_examples_SCRIPTS = %D%/notify.example
 
 systemdsystemunit_DATA = %D%/svipd.service

@@ -25,6 +25,8 @@ if HAVE_CMOCKA
 unit_tests = \
 	%D%/unit/test_address \
 	%D%/unit/test_conf \
+	%D%/unit/test_conf_digest \
+	%D%/unit/test_conf_files \
 	%D%/unit/test_control \
 	%D%/unit/test_ctl_request \
 	%D%/unit/test_daemonise \
@@ -48,6 +50,8 @@ endif
 # A test with %D%/unit/NAME.c alone needs no more than its line above; the archives give what it uses.
 LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_conf_digest_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_conf_files_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_report_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_svipctl_LDADD = $(SVIPCTL_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_why_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
@@ -56,6 +60,6 @@ noinst_HEADERS += \
 	%D%/unit/report_fixture.h
 
 # Whole folders: what the tests read, and the tests in namespaces.
-EXTRA_DIST += %D%/integration %D%/unit/svipctl
+EXTRA_DIST += %D%/demo %D%/integration %D%/unit/svipctl
 dist-hook:
 	find $(distdir)/tests -name __pycache__ -exec rm -rf {} +
