@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Fixtures: clusters that are checked and removed at the end of each test, and the record of what was measured."""
+"""Fixtures: clusters that are checked and removed at the end of each test, and the record of what was measured.
+
+    ./run                              all tests; needs root, about seven minutes
+    ./run test_failover.py -k planned  some of them
+
+In the environment: SVIPD and SVIPCTL (the programs to test), SVIP_RESULTS (a file that gets a JSON line for each
+measurement), SVIP_KEEP (a directory that gets all files of clusters of failed tests), SVIP_LOSS_SECONDS (how long
+the tests under loss run, 60), SVIP_FAILOVERS (how many failovers in a row, 2), SVIP_SEED (of hostile heartbeats).
+"""
 
 import json
 import os
@@ -31,6 +39,16 @@ def pytest_sessionfinish(session):
     close_all()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Runs the test and then the checkers, so that what they find is the test's failure."""
+    names = pyfuncitem._fixtureinfo.argnames
+    pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
+    problems = [p for cluster in getattr(pyfuncitem, "clusters", []) for p in cluster.problems()]
+    assert not problems, "\n".join(problems)
+    return True
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
@@ -45,7 +63,7 @@ def story(cluster):
     parts = []
     if cluster.observer:
         try:
-            parts += [str(h) for h in cluster.observer.holds()]
+            parts += [str(h) for h in cluster.observer.holds()] + [f"PROBLEM: {p}" for p in cluster.problems()[:5]]
         except RuntimeError as error:
             parts.append(str(error))
     for host in cluster.hosts.values():
@@ -83,12 +101,8 @@ def make_cluster(request):
         return cluster
 
     yield make
-    try:
-        problems = [p for cluster in made for p in cluster.problems()]
-        assert not problems, "\n".join(problems)
-    finally:
-        for cluster in made:
-            cluster.close()
+    for cluster in made:
+        cluster.close()
 
 
 @pytest.fixture
