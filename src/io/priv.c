@@ -117,14 +117,12 @@ verify(const struct identity *id, bool keep, char *why, size_t size)
 static int
 drop_from_root(const struct identity *id, bool keep, bool groups, char *why, size_t size)
 {
+	capng_flags_t flags = groups ? CAPNG_INIT_SUPP_GRP : CAPNG_DROP_SUPP_GRP;
 	int rc;
 
 	/* Beside no_new_privs the bounding set is a second lock; a container may have taken CAP_SETPCAP. */
-	capng_flags_t flags = groups ? CAPNG_INIT_SUPP_GRP : CAPNG_DROP_SUPP_GRP;
-
 	capng_clear(CAPNG_SELECT_ALL);
-	capng_get_caps_process();
-	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
+	if (capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		flags |= CAPNG_CLEAR_BOUNDING;
 	choose(keep);
 	rc = capng_change_id((int)id->uid, (int)id->gid, flags);
