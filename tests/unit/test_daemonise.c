@@ -96,7 +96,7 @@ start(enum behaviour how)
 	close(gone[1]);
 	assert_int_equal(waitpid(child, &st, 0), child);
 	s.status = WIFEXITED(st) ? WEXITSTATUS(st) : -1;
-	while ((n = read(err[0], s.said + len, sizeof(s.said) - 1 - len)) > 0)
+	while (len < sizeof(s.said) - 1 && (n = read(err[0], s.said + len, sizeof(s.said) - 1 - len)) > 0)
 		len += (size_t)n;
 	close(err[0]);
 	s.stop = stop[1];
