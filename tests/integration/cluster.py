@@ -139,6 +139,7 @@ class Cluster:
         remove_leftovers()
         self._lock = open(f"/run/{self.prefix}lock", "w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        print(self.dir, file=self._lock, flush=True)
         names = [self.switch] + [h.ns for h in self.hosts.values()]
         ip(*(f"netns add {n}" for n in names))
         for name in names:
@@ -646,8 +647,9 @@ def remove_namespaces(prefix):
 def remove_leftovers():
     """Removes what clusters of killed runs have left: their lock is free. Ends only processes inside of those."""
     for path in Path("/run").glob("svt*-lock"):
-        with contextlib.suppress(OSError), open(path, "w") as lock:
+        with contextlib.suppress(OSError), open(path) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            directory = lock.read().strip()
             prefix = path.name.removesuffix("lock")
             for name in os.listdir("/run/netns"):
                 if name.startswith(prefix):
@@ -655,4 +657,6 @@ def remove_leftovers():
                         with contextlib.suppress(ProcessLookupError):
                             os.kill(int(pid), signal.SIGKILL)
             remove_namespaces(prefix)
+            if directory.startswith(tempfile.gettempdir() + "/svt-"):
+                shutil.rmtree(directory, ignore_errors=True)
             path.unlink()

@@ -88,16 +88,32 @@ def ip(*lines, ns=None, check=True):
     return run(ns, "ip", *([] if check else ["-force"]), "-batch", "-", text="\n".join(lines) + "\n", check=check)
 
 
-def end_process(popen, sig=signal.SIGKILL, timeout=10):
-    """Signals a process group that spawn() made and waits for its leader; returns the exit status."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(popen.pid, sig)
+def group_alive(pid):
+    """Does the process group that spawn() made still have members?"""
     try:
-        return popen.wait(timeout)
+        os.killpg(pid, 0)
+        return True
+    except (ProcessLookupError, PermissionError):
+        return False
+
+
+def end_process(popen, sig=signal.SIGKILL, timeout=10):
+    """Signals a process that spawn() made and waits for it; returns the exit status. Then ends what it has left."""
+    try:
+        if popen.poll() is None:
+            popen.send_signal(sig)
+        status = popen.wait(timeout)
     except subprocess.TimeoutExpired:
-        os.killpg(popen.pid, signal.SIGKILL)
+        popen.kill()
         popen.wait(timeout)
         raise AssertionError(f"{popen.args[0]} (pid {popen.pid}) did not end within {timeout} s") from None
+    finally:
+        end = now() + 2
+        while sig != signal.SIGKILL and group_alive(popen.pid) and now() < end:
+            time.sleep(0.01)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(popen.pid, signal.SIGKILL)
+    return status
 
 
 class Child:

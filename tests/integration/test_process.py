@@ -4,6 +4,7 @@
 import signal
 import time
 
+import netns
 import pytest
 from netns import now, wait_until
 
@@ -21,6 +22,16 @@ def test_a_killed_holder_loses_the_address_by_the_kernels_hand(cluster, record):
     assert cluster.holders() == set(), "Sentinel still names h1, so nobody else takes"
     cluster.start_svipd("h1")
     cluster.wait_holder("h1")
+
+
+def test_a_killed_daemon_leaves_no_process_behind(cluster):
+    proc = cluster.hosts["h2"].procs.pop("svipd")
+    proc.kill()
+    proc.wait(5)
+    try:
+        wait_until(lambda: not netns.group_alive(proc.pid), 5, "its children have ended")
+    finally:
+        netns.end_process(proc)
 
 
 def test_a_killed_holder_that_starts_at_once_holds_again(cluster):
