@@ -88,13 +88,14 @@ def ip(*lines, ns=None, check=True):
     return run(ns, "ip", *([] if check else ["-force"]), "-batch", "-", text="\n".join(lines) + "\n", check=check)
 
 
-def group_alive(pid):
-    """Does the process group that spawn() made still have members?"""
-    try:
-        os.killpg(pid, 0)
-        return True
-    except (ProcessLookupError, PermissionError):
-        return False
+def group_alive(group):
+    """Does the process group that spawn() made still have members that run? (The dead may wait to be reaped.)"""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as f:
+            state, _, member_of = f.read().rpartition(")")[2].split()[:3]
+            if int(member_of) == group and state not in "ZX":
+                return True
+    return False
 
 
 def end_process(popen, sig=signal.SIGKILL, timeout=10):
