@@ -36,7 +36,7 @@ only()
 C='(assert|ctype|errno|inttypes|limits|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|strings)\.h'
 OWN='[a-z_]+\.h'
 
-echo 1..11
+echo 1..12
 verdict "core includes the vocabulary, itself and pure C only" \
     "$(includes core | grep -vE ":(svip/[a-z_]+\.h|core/[a-z_]+\.h|$OWN)\$";
     includes core | grep -E ':(stdio|stdlib|time|unistd|errno|ev|math)\.h$')"
@@ -60,6 +60,16 @@ verdict "only clock.c reads a clock" \
     "$(cd "$src" && grep -rnE '\b(clock_gettime|gettimeofday|time|ev_now|ev_time)[[:space:]]*\(' . |
     grep -E '(clock_gettime|gettimeofday|[^a-z_.>]time|ev_time)[[:space:]]*\(' |
     grep -v '^\./io/clock\.c:' | grep -vE ':[[:space:]]*(/?\*|//)')"
+
+# A file that automake doesn't know is neither built, nor tested, nor shipped.
+verdict "every source and every unit test is listed in a local.mk" "$(cd "${srcdir:-.}" &&
+    for file in src/*/*.[ch] include/svip/*.h tests/unit/*.[ch]; do
+	case $file in
+	tests/unit/test_*.c) name=${file%.c} ;;
+	*) name=$file ;;
+	esac
+	grep -qE "%D%/${name#*/}( |\$)" "${file%%/*}/local.mk" || echo "$file"
+    done)"
 
 # Whatever core needs from outside: comparing and copying bytes, its own assertions, the compiler's guards,
 # and pure functions of the vocabulary.
