@@ -133,7 +133,7 @@ struct core_action {
 	svip_ms until; /* a time; with ACT_STATE a span */
 };
 
-enum { CORE_ACTIONS_MAX = 6 * SVIP_INSTANCES_MAX + 64 };
+enum { CORE_ACTIONS_MAX = 12 * SVIP_INSTANCES_MAX + 64 };
 
 struct core_actions {
 	int n;

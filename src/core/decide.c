@@ -47,8 +47,10 @@ transition(struct core *c, int i, enum core_state to, enum core_reason why, svip
 		a->to = (uint8_t)to;
 		a->reason = (uint8_t)why;
 		a->until = now - in->since;
-		if (in->state != to)
+		if (in->state != to) {
 			in->since = now;
+			decide_act(out, ACT_SEND, i);
+		}
 	}
 	in->state = to;
 	in->reason = why;

@@ -1,0 +1,1033 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The decision core: each rule of taking, keeping, letting go, claiming and yielding, with its reason. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <svip/core.h>
+
+enum { LEASE = 1000, GUARD = 200, WAIT = 1221 }; /* 1000 * 1.01 / 0.99 + 200, rounded up */
+
+static const uint64_t id = 77;
+static const struct svip_host mine = { "10.0.0.11", 6379 }, theirs = { "10.0.0.12", 6379 };
+
+static struct core *core; /* large: not for the stack */
+static struct core_actions *out;
+static svip_ms now;
+static uint64_t peer_sequence[SVIP_NODES_MAX];
+
+static struct core_conf
+standard(void)
+{
+	struct core_conf conf = { .lease_ms = LEASE,
+		.guard_ms = GUARD,
+		.poll_ms = 200,
+		.heartbeat_ms = 500,
+		.drift_ppm = 10000,
+		.n_sentinels = 3,
+		.n_nodes = 3,
+		.self = 0,
+		.n_instances = 1,
+		.cluster = 5,
+		.incarnation = 1000,
+		.seed = 1 };
+
+	for (int i = 0; i < 3; i++)
+		conf.node[i][15] = (uint8_t)(11 + i);
+	return conf;
+}
+
+static void
+post(const struct core_event *ev)
+{
+	out->n = 0;
+	core_step(core, ev, now, (uint64_t)now * 1000, out);
+}
+
+static void
+post_kind(enum core_event_kind kind)
+{
+	post(&(struct core_event){ .kind = kind });
+}
+
+static void
+post_yes(enum core_event_kind kind, bool yes)
+{
+	post(&(struct core_event){ .kind = kind, .yes = yes, .asked = now });
+}
+
+static int
+count(enum core_action_kind kind)
+{
+	int n = 0;
+
+	for (int i = 0; i < out->n; i++)
+		n += out->a[i].kind == kind;
+	return n;
+}
+
+static void
+start_with(const struct core_conf *conf)
+{
+	now = 100000;
+	memset(peer_sequence, 0, sizeof(peer_sequence));
+	core_init(core, conf, &id, now);
+	post_yes(EV_LINK, true);
+	post_kind(EV_CLEAR);
+	post_yes(EV_ROLE, true);
+}
+
+static int
+start(void **state)
+{
+	struct core_conf conf = standard();
+
+	(void)state;
+	core = malloc(sizeof(*core));
+	out = malloc(sizeof(*out));
+	assert_true(core != NULL && out != NULL);
+	start_with(&conf);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	free(core);
+	free(out);
+	return 0;
+}
+
+static void
+view_at(int sentinel, const struct svip_host *master, uint64_t epoch, bool down, svip_ms asked)
+{
+	post(&(struct core_event){ .kind = EV_VIEW,
+	    .sentinel = sentinel,
+	    .view = { .asked = asked,
+	        .epoch = epoch,
+	        .master = *master,
+	        .me = master == &mine,
+	        .down = down,
+	        .valid = true } });
+}
+
+static void
+view(int sentinel, const struct svip_host *master, uint64_t epoch)
+{
+	view_at(sentinel, master, epoch, false, now);
+}
+
+static void
+views(const struct svip_host *master, uint64_t epoch)
+{
+	for (int s = 0; s < 3; s++)
+		view(s, master, epoch);
+}
+
+/* A heartbeat of a peer that has this process's fresh echo; the caller fills in the instance. */
+static struct heartbeat
+beat(int p)
+{
+	struct heartbeat hb = { .cluster = 5,
+		.incarnation = 2000 + (uint64_t)p,
+		.sequence = ++peer_sequence[p],
+		.sent_us = 1,
+		.lease_ms = LEASE,
+		.guard_ms = GUARD,
+		.n_echoes = 1,
+		.n_instances = 1 };
+
+	hb.node[15] = (uint8_t)(11 + p);
+	hb.echo[0].node[15] = 11;
+	hb.echo[0].incarnation = 1000;
+	hb.echo[0].sent_us = (uint64_t)now * 1000 - 300;
+	hb.echo[0].held_us = 100;
+	hb.instance[0].id = id;
+	hb.instance[0].state = CORE_BACKUP;
+	return hb;
+}
+
+static void
+hear(const struct heartbeat *hb)
+{
+	post(&(struct core_event){ .kind = EV_HEARTBEAT, .hb = hb });
+}
+
+static void
+yield_from(int p)
+{
+	struct heartbeat hb = beat(p);
+
+	hb.instance[0].yield_epoch = core->inst[0].claim_epoch;
+	hb.instance[0].yield_id = core->inst[0].claim_id;
+	hear(&hb);
+}
+
+static void
+claim_from(int p, uint64_t epoch, uint64_t claim)
+{
+	struct heartbeat hb = beat(p);
+
+	hb.instance[0].claim_epoch = epoch;
+	hb.instance[0].claim_id = claim;
+	hear(&hb);
+}
+
+static void
+is(enum core_state state, enum core_reason reason)
+{
+	if (core->inst[0].state != state || core->inst[0].reason != reason)
+		fail_msg("%s (%s), not %s (%s)", core_state_word(core->inst[0].state),
+		    core_reason_word(core->inst[0].reason), core_state_word(state),
+		    core_reason_word(reason));
+}
+
+/* Holding at epoch 7, by yields. */
+static void
+take(void)
+{
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+	assert_int_equal(count(ACT_HOLD), 1);
+	post_kind(EV_HELD);
+	is(CORE_MASTER, WHY_ALL_YIELDED);
+}
+
+static void
+lets_go(enum core_reason why)
+{
+	assert_int_equal(count(ACT_DROP), 1);
+	assert_int_equal(core->inst[0].kernel, KERNEL_REMOVING);
+	assert_int_equal(core->inst[0].drop_reason, why);
+	assert_int_equal(count(ACT_HOLD), 0);
+}
+
+/* ---- taking ---- */
+
+static void
+it_starts_knowing_nothing(void **state)
+{
+	(void)state;
+	is(CORE_INIT, WHY_STARTING);
+	now += LEASE;
+	post_kind(EV_TICK);
+	is(CORE_BACKUP, WHY_NO_QUORUM);
+}
+
+static void
+a_minority_is_not_enough(void **state)
+{
+	(void)state;
+	view(0, &mine, 7);
+	view(1, &theirs, 6);
+	is(CORE_BACKUP, WHY_SPLIT);
+	assert_int_equal(core->inst[0].claim_id, 0);
+	view(2, &theirs, 6);
+	is(CORE_BACKUP, WHY_OTHER_NAMED);
+}
+
+static void
+it_takes_when_everybody_has_yielded(void **state)
+{
+	(void)state;
+	views(&mine, 7);
+	is(CORE_WAITING, WHY_LEASE_RUNS);
+	assert_true(core->inst[0].claim_id != 0);
+	yield_from(1);
+	assert_int_equal(core->inst[0].kernel, KERNEL_CLEAR); /* one of two isn't everybody */
+	yield_from(2);
+	assert_int_equal(count(ACT_HOLD), 1);
+	assert_int_equal(out->a[out->n - 1].until, now + LEASE);
+	assert_int_equal(count(ACT_ANNOUNCE), 0); /* not before the kernel has confirmed */
+	post_kind(EV_HELD);
+	assert_int_equal(count(ACT_ANNOUNCE), 1);
+	assert_true(count(ACT_SEND) > 0);
+	is(CORE_MASTER, WHY_ALL_YIELDED);
+}
+
+static void
+it_takes_when_older_leases_have_run_out(void **state)
+{
+	svip_ms first;
+
+	(void)state;
+	view(0, &mine, 7);
+	now += 50;
+	first = now; /* the second to name it: k = 2 */
+	view(1, &mine, 7);
+	while (now < first + 1 + WAIT - 1) {
+		now += 5;
+		if (now > first + WAIT)
+			now = first + WAIT;
+		views(&mine, 7);
+		post_yes(EV_ROLE, true);
+		if (now <= first + WAIT)
+			assert_int_equal(core->inst[0].kernel, KERNEL_CLEAR);
+	}
+	now = first + 1 + WAIT; /* heard is rounded up by one */
+	post_kind(EV_TICK);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+	post_kind(EV_HELD);
+	is(CORE_MASTER, WHY_QUORUM_CONFIRMED);
+}
+
+static void
+a_yield_to_another_claim_does_not_count(void **state)
+{
+	struct heartbeat hb;
+
+	(void)state;
+	views(&mine, 7);
+	yield_from(1);
+	hb = beat(2);
+	hb.instance[0].yield_epoch = 7;
+	hb.instance[0].yield_id = core->inst[0].claim_id + 1;
+	hear(&hb);
+	assert_int_equal(core->inst[0].kernel, KERNEL_CLEAR);
+}
+
+static void
+a_yield_counts_only_from_who_echoes_this_process(void **state)
+{
+	struct heartbeat hb;
+
+	(void)state;
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	post_kind(EV_HELD);
+	post_kind(EV_STOP);
+	/* A new life: the same datagrams again. */
+	start_with(&core->conf);
+	core->conf.incarnation = 1001;
+	views(&mine, 7);
+	for (int p = 1; p < 3; p++) {
+		hb = beat(p);
+		hb.instance[0].yield_epoch = 7;
+		hb.instance[0].yield_id = core->inst[0].claim_id;
+		hear(&hb);
+	}
+	assert_int_equal(core->inst[0].kernel, KERNEL_CLEAR);
+}
+
+static void
+a_claim_is_repeated_and_ends_with_its_majority(void **state)
+{
+	uint64_t claim;
+
+	(void)state;
+	views(&mine, 7);
+	claim = core->inst[0].claim_id;
+	for (svip_ms step = 10; step <= 160; step *= 2) {
+		now += step;
+		post_kind(EV_TICK);
+		assert_int_equal(count(ACT_SEND), 1);
+		assert_int_equal(core->inst[0].claim_id, claim);
+	}
+	now += LEASE;
+	post_kind(EV_TICK);
+	assert_int_equal(core->inst[0].claim_id, 0);
+	is(CORE_BACKUP, WHY_NO_QUORUM);
+}
+
+static void
+redis_can_veto(void **state)
+{
+	(void)state;
+	post_yes(EV_ROLE, false);
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	is(CORE_WAITING,
+	    WHY_REDIS_NOT_MASTER); /* for a moment: Sentinel and Redis change one after the other */
+	now += LEASE - 1;
+	views(&mine, 7);
+	now += 1;
+	views(&mine, 7);
+	is(CORE_FAULT, WHY_REDIS_NOT_MASTER);
+	post_yes(EV_ROLE, true);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+}
+
+static void
+a_stale_role_does_not_count(void **state)
+{
+	(void)state;
+	now += LEASE + 1;
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	is(CORE_WAITING, WHY_REDIS_NOT_MASTER);
+}
+
+static void
+another_configuration_forbids_taking_even_when_silent_since(void **state)
+{
+	struct heartbeat hb = beat(1);
+
+	(void)state;
+	hb.digest_safety[0] = 1;
+	hear(&hb);
+	now += 60000;
+	post_yes(EV_ROLE, true);
+	views(&mine, 7);
+	is(CORE_FAULT, WHY_CONFIG_MISMATCH);
+	hb = beat(1);
+	hear(&hb);
+	assert_true(core->inst[0].reason != WHY_CONFIG_MISMATCH);
+}
+
+static void
+maintenance_keeps_from_taking_and_not_from_holding(void **state)
+{
+	(void)state;
+	take();
+	post_yes(EV_MAINTENANCE, true);
+	is(CORE_MASTER, WHY_ALL_YIELDED);
+	post_yes(EV_LINK, false);
+	post_kind(EV_CLEAR);
+	post_yes(EV_LINK, true);
+	is(CORE_BACKUP, WHY_MAINTENANCE);
+}
+
+static void
+a_refused_address_is_no_master_and_is_tried_again(void **state)
+{
+	(void)state;
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	post(&(struct core_event){ .kind = EV_REFUSED, .error = EPERM });
+	is(CORE_FAULT, WHY_ADDRESS_REFUSED);
+	assert_int_equal(core->inst[0].error, EPERM);
+	now += 999;
+	post_yes(EV_ROLE, true);
+	views(&mine, 7);
+	assert_int_equal(count(ACT_HOLD), 0);
+	now += 1;
+	post_kind(EV_TICK);
+	assert_int_equal(count(ACT_HOLD), 1);
+}
+
+static void
+an_address_confirmed_too_late_is_removed_unannounced(void **state)
+{
+	(void)state;
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	now += LEASE; /* the kernel took its time */
+	post_kind(EV_HELD);
+	assert_int_equal(count(ACT_ANNOUNCE), 0);
+	lets_go(WHY_LEASE_EXPIRED);
+}
+
+/* ---- holding ---- */
+
+static void
+a_hold_is_renewed_by_later_questions(void **state)
+{
+	(void)state;
+	take();
+	now += 300;
+	view(0, &mine, 7);
+	assert_int_equal(
+	    count(ACT_HOLD), 0); /* one of three: the majority's last question is older */
+	view(1, &mine, 7);
+	assert_int_equal(count(ACT_HOLD), 1);
+	assert_int_equal(out->a[0].until, now + LEASE);
+}
+
+static void
+a_late_answer_gives_a_short_lease(void **state)
+{
+	svip_ms asked;
+
+	(void)state;
+	take();
+	asked = now + 100;
+	now += 900;
+	view_at(0, &mine, 7, false, asked);
+	view_at(1, &mine, 7, false, asked);
+	assert_int_equal(core->inst[0].lease_end, asked + LEASE);
+}
+
+static void
+a_hold_ends_with_its_lease_before_any_input(void **state)
+{
+	(void)state;
+	take();
+	now += LEASE - 1;
+	post_kind(EV_TICK);
+	assert_int_equal(count(ACT_DROP), 0);
+	now += 1;
+	views(&mine, 7); /* the first of these finds it over */
+	assert_int_equal(core->inst[0].kernel, KERNEL_REMOVING);
+	assert_int_equal(core->inst[0].drop_reason, WHY_LEASE_EXPIRED);
+	post_kind(EV_CLEAR);
+	assert_int_equal(count(ACT_STATE) > 0, 1);
+}
+
+static void
+letting_go_is_told_after_the_kernel_has_confirmed(void **state)
+{
+	(void)state;
+	take();
+	now += LEASE;
+	post_kind(EV_TICK);
+	lets_go(WHY_LEASE_EXPIRED);
+	assert_int_equal(count(ACT_SEND), 0);
+	assert_int_equal(count(ACT_STATE), 0);
+	post_kind(EV_CLEAR);
+	assert_true(count(ACT_SEND) > 0);
+	assert_int_equal(count(ACT_STATE), 1);
+	assert_int_equal(out->a[0].reason, WHY_LEASE_EXPIRED);
+}
+
+static void
+any_newer_epoch_ends_the_hold(void **state)
+{
+	(void)state;
+	take();
+	view(2, &theirs, 8);
+	lets_go(WHY_NEWER_EPOCH);
+	post_kind(EV_CLEAR);
+	is(CORE_BACKUP, WHY_NEWER_EPOCH); /* the majority at 7 doesn't get it back */
+}
+
+static void
+a_newer_epoch_that_names_this_node_ends_the_hold_too(void **state)
+{
+	(void)state;
+	take();
+	view(2, &mine, 9);
+	lets_go(WHY_NEWER_EPOCH);
+}
+
+static void
+a_sentinel_alone_ahead_is_not_followed_for_ever(void **state)
+{
+	(void)state;
+	take();
+	view(2, &theirs, 999);
+	post_kind(EV_CLEAR);
+	for (int i = 0; i < 99; i++) {
+		now += 100;
+		view(0, &mine, 7);
+		view(1, &mine, 7);
+		view(2, &theirs, 999);
+		post_yes(EV_ROLE, true);
+		is(CORE_BACKUP, WHY_NEWER_EPOCH);
+	}
+	now += 200;
+	view(0, &mine, 7);
+	view(1, &mine, 7);
+	post_yes(EV_ROLE, true);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+	post_kind(EV_HELD);
+	view(2, &theirs, 999);
+	is(CORE_MASTER, WHY_QUORUM_CONFIRMED);
+}
+
+static void
+an_older_epoch_does_not_disturb(void **state)
+{
+	(void)state;
+	take();
+	view(2, &theirs, 6);
+	is(CORE_MASTER, WHY_ALL_YIELDED);
+}
+
+static void
+a_master_seen_down_by_a_majority_is_let_go(void **state)
+{
+	(void)state;
+	take();
+	view_at(0, &mine, 7, true, now);
+	is(CORE_MASTER, WHY_ALL_YIELDED);
+	view_at(1, &mine, 7, true, now);
+	lets_go(WHY_MASTER_DOWN);
+	post_kind(EV_CLEAR);
+	is(CORE_BACKUP, WHY_MASTER_DOWN);
+}
+
+static void
+a_word_taken_back_shortens_the_lease(void **state)
+{
+	(void)state;
+	take();
+	now += 400;
+	view(0, &mine, 7);
+	view(1, &mine, 7); /* the lease: now + LEASE */
+	view_at(1, &mine, 7, true, now);
+	/* What is left are the questions of now and of 400 before: so much earlier does time alone end it. */
+	assert_true(core_deadline(core) <= now + LEASE - 400);
+	now += LEASE - 400;
+	post_kind(EV_TICK);
+	assert_int_equal(core->inst[0].kernel, KERNEL_REMOVING);
+}
+
+static void
+an_answer_overtaken_by_a_later_question_changes_nothing(void **state)
+{
+	(void)state;
+	take();
+	now += 100;
+	view_at(0, &theirs, 6, false, now - 200);
+	assert_true(core->inst[0].view[0].me);
+	view_at(0, &theirs, 8, false, now - 200); /* but a newer epoch is one, however old */
+	lets_go(WHY_NEWER_EPOCH);
+}
+
+static void
+a_link_that_goes_down_is_a_fault_and_comes_back(void **state)
+{
+	(void)state;
+	take();
+	post_yes(EV_LINK, false);
+	lets_go(WHY_LINK_DOWN);
+	post_kind(EV_CLEAR);
+	is(CORE_FAULT, WHY_LINK_DOWN);
+	post_yes(EV_LINK, true);
+	yield_from(1);
+	yield_from(2);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+}
+
+static void
+a_lost_address_is_put_back_while_the_lease_is_good(void **state)
+{
+	(void)state;
+	take();
+	now += 100;
+	post_kind(EV_LOST);
+	assert_int_equal(count(ACT_HOLD), 1);
+	assert_int_equal(out->a[0].until, now - 100 + LEASE);
+	post_kind(EV_HELD);
+	assert_int_equal(count(ACT_ANNOUNCE), 1);
+	is(CORE_MASTER, WHY_ALL_YIELDED);
+	now += LEASE;
+	post_kind(EV_LOST);
+	assert_int_equal(core->inst[0].kernel, KERNEL_REMOVING);
+	assert_int_equal(count(ACT_HOLD), 0);
+}
+
+static void
+a_kernel_that_keeps_an_address_is_asked_again_and_nobody_is_told_a_lie(void **state)
+{
+	struct heartbeat hb;
+
+	(void)state;
+	take();
+	now += LEASE;
+	post_kind(EV_TICK);
+	post(&(struct core_event){ .kind = EV_STUCK, .error = EPERM });
+	is(CORE_FAULT, WHY_ADDRESS_STUCK);
+	claim_from(1, 8, 99);
+	assert_int_equal(core->inst[0].yield_id, 0);
+	core_heartbeat(core, 0, now, (uint64_t)now * 1000, &hb);
+	assert_true(hb.instance[0].holding);
+	now += 100;
+	post_kind(EV_TICK);
+	assert_int_equal(count(ACT_DROP), 1);
+	post_kind(EV_CLEAR);
+	assert_int_equal(core->inst[0].yield_id, 99);
+}
+
+static void
+a_jump_ends_everything_and_must_be_earned_anew(void **state)
+{
+	(void)state;
+	take();
+	post_kind(EV_JUMP);
+	lets_go(WHY_CLOCK_JUMP);
+	post_kind(EV_CLEAR);
+	is(CORE_BACKUP, WHY_NO_QUORUM); /* what was heard before doesn't count */
+	now += 5;
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	assert_int_equal(core->inst[0].kernel, KERNEL_CLEAR); /* neither does the role */
+	post_yes(EV_ROLE, true);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+}
+
+static void
+stop_lets_everything_go(void **state)
+{
+	struct heartbeat hb;
+
+	(void)state;
+	take();
+	post_kind(EV_STOP);
+	lets_go(WHY_STOPPING);
+	post_kind(EV_CLEAR);
+	is(CORE_BACKUP, WHY_STOPPING);
+	core_heartbeat(core, 0, now, (uint64_t)now * 1000, &hb);
+	assert_true(hb.leaving);
+	assert_false(hb.instance[0].holding);
+	views(&mine, 7);
+	assert_int_equal(core->inst[0].kernel, KERNEL_CLEAR);
+}
+
+/* ---- yielding ---- */
+
+static void
+who_holds_nothing_yields_and_promises(void **state)
+{
+	(void)state;
+	claim_from(1, 8, 99);
+	assert_int_equal(core->inst[0].yield_id, 99);
+	assert_int_equal(core->inst[0].floor, 9);
+	assert_true(count(ACT_SEND) > 0);
+	post_yes(EV_ROLE, true);
+	claim_from(1, 0, 0); /* the claim is over; the promise stays */
+	views(&mine, 8);
+	yield_from(1);
+	yield_from(2);
+	is(CORE_BACKUP, WHY_PROMISED);
+	views(&mine, 9);
+	yield_from(1);
+	yield_from(2);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+}
+
+static void
+who_has_not_looked_at_its_kernel_does_not_yield(void **state)
+{
+	struct core_conf conf = standard();
+
+	(void)state;
+	core_init(core, &conf, &id, now);
+	claim_from(1, 8, 99);
+	assert_int_equal(core->inst[0].yield_id, 0);
+	post_kind(EV_CLEAR);
+	assert_int_equal(core->inst[0].yield_id, 99);
+}
+
+static void
+a_holder_does_not_yield_to_an_older_claim_but_asks(void **state)
+{
+	(void)state;
+	take();
+	claim_from(1, 7, 99);
+	assert_int_equal(core->inst[0].yield_id, 0);
+	assert_true(count(ACT_POLL) > 0);
+	is(CORE_MASTER, WHY_ALL_YIELDED);
+}
+
+static void
+a_holder_lets_go_for_a_newer_claim_and_then_yields(void **state)
+{
+	(void)state;
+	take();
+	claim_from(1, 8, 99);
+	lets_go(WHY_PEER_NEWER);
+	assert_int_equal(core->inst[0].yield_id, 0);
+	post_kind(EV_CLEAR);
+	assert_int_equal(core->inst[0].yield_id, 99);
+}
+
+static void
+a_peer_that_holds_at_a_newer_epoch_ends_the_hold(void **state)
+{
+	struct heartbeat hb = beat(1);
+
+	(void)state;
+	take();
+	hb.sequence = ++peer_sequence[1];
+	hb.instance[0].holding = true;
+	hb.instance[0].hold_epoch = 8;
+	hear(&hb);
+	lets_go(WHY_PEER_NEWER);
+}
+
+static void
+a_claim_of_another_configuration_is_ignored(void **state)
+{
+	struct heartbeat hb;
+
+	(void)state;
+	take();
+	hb = beat(1);
+	hb.digest_safety[0] = 1;
+	hb.instance[0].claim_epoch = 99;
+	hb.instance[0].claim_id = 99;
+	hear(&hb);
+	is(CORE_MASTER, WHY_ALL_YIELDED);
+}
+
+static void
+a_promise_is_void_after_a_reset_of_the_sentinels(void **state)
+{
+	svip_ms began;
+
+	(void)state;
+	claim_from(1, 50, 99);
+	claim_from(1, 0, 0);
+	began = now;
+	while (now - began <= WAIT) {
+		views(&mine, 0);
+		assert_int_equal(core->inst[0].floor, 51);
+		now += 100;
+	}
+	views(&mine, 0);
+	assert_int_equal(core->inst[0].floor, 0);
+}
+
+/* ---- peers ---- */
+
+static void
+a_recording_of_an_earlier_life_is_refused(void **state)
+{
+	struct heartbeat old = beat(1), new;
+
+	(void)state;
+	old.incarnation = 500;
+	hear(&old); /* it lived once, and echoed this process */
+	new = beat(1);
+	hear(&new);
+	assert_int_equal(core->peer[1].incarnation, new.incarnation);
+	old.sequence = 999;
+	old.instance[0].holding = true;
+	hear(&old);
+	assert_int_equal(core->peer[1].incarnation, new.incarnation);
+	assert_false(core->inst[0].peer[1].holding);
+}
+
+static void
+a_process_counts_only_once_it_has_echoed_this_one(void **state)
+{
+	struct heartbeat hb = beat(1);
+
+	(void)state;
+	hb.n_echoes = 0;
+	hb.instance[0].claim_epoch = 8;
+	hb.instance[0].claim_id = 99;
+	hear(&hb);
+	assert_int_equal(core->inst[0].yield_id, 0);
+	assert_true(count(ACT_SEND) > 0); /* greeted, so that it can */
+	core_heartbeat(core, 0, now, (uint64_t)now * 1000, &hb);
+	assert_int_equal(hb.n_echoes, 1);
+	assert_int_equal(hb.echo[0].incarnation, 2001);
+	claim_from(1, 8, 99);
+	assert_int_equal(core->inst[0].yield_id, 99);
+}
+
+static void
+an_old_echo_proves_nothing(void **state)
+{
+	struct heartbeat hb = beat(1);
+
+	(void)state;
+	hb.echo[0].sent_us -= 6000000;
+	hear(&hb);
+	assert_false(core_peer_two_way(core, 1, now));
+	hb = beat(1);
+	hear(&hb);
+	assert_true(core_peer_two_way(core, 1, now));
+	assert_int_equal(core->peer[1].rtt_us, 200);
+	now += 2000;
+	assert_int_equal(core_peer_state(core, 1, now), PEER_SILENT);
+}
+
+static void
+a_datagram_heard_twice_counts_once(void **state)
+{
+	struct heartbeat hb = beat(1);
+
+	(void)state;
+	hear(&hb);
+	now += 5000;
+	hear(&hb);
+	assert_int_equal(core_peer_state(core, 1, now), PEER_SILENT);
+}
+
+/* ---- choices ---- */
+
+static void
+on_quorum_loss_hold_goes_on_until_contradicted(void **state)
+{
+	struct core_conf conf = standard();
+
+	(void)state;
+	conf.hold_on_quorum_loss = true;
+	start_with(&conf);
+	take();
+	for (int i = 0; i < 20; i++) {
+		now += LEASE / 4;
+		post_kind(EV_TICK);
+		assert_int_equal(core->inst[0].kernel, KERNEL_HELD);
+		assert_true(core->inst[0].lease_end > now);
+	}
+	is(CORE_MASTER, WHY_QUORUM_LOST_HELD);
+	view(2, &theirs, 7);
+	assert_int_equal(core->inst[0].kernel, KERNEL_REMOVING);
+}
+
+static void
+observe_decides_and_touches_nothing(void **state)
+{
+	struct core_conf conf = standard();
+	struct heartbeat hb;
+
+	(void)state;
+	conf.observe = true;
+	start_with(&conf);
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	is(CORE_MASTER, WHY_ALL_YIELDED);
+	assert_int_equal(count(ACT_HOLD) + count(ACT_ANNOUNCE), 0);
+	core_heartbeat(core, 0, now, (uint64_t)now * 1000, &hb);
+	assert_false(hb.instance[0].holding);
+	now += LEASE;
+	post_kind(EV_TICK);
+	assert_int_equal(count(ACT_DROP), 0);
+	is(CORE_BACKUP, WHY_NO_QUORUM);
+}
+
+static void
+an_instance_that_is_forgotten_lets_go(void **state)
+{
+	(void)state;
+	take();
+	post_kind(EV_FORGET);
+	lets_go(WHY_STOPPING);
+	post_kind(EV_CLEAR);
+	core_remove(core, 0);
+	assert_int_equal(core->conf.n_instances, 0);
+	assert_int_equal(core_add(core, id, now), 0);
+	is(CORE_INIT, WHY_STARTING);
+}
+
+/* Same events, same bytes; and from anything at all, no hold without a lease. */
+static void
+random_events_keep_the_invariants(void **state)
+{
+	struct core *twin = malloc(sizeof(*twin));
+	const char *given = getenv("SEED");
+	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 0) : 20261123;
+
+	(void)state;
+	assert_non_null(twin);
+	print_message("# SEED=%u\n", seed);
+	for (int i = 0; i < 200000; i++) {
+		struct core_event ev = { .kind =
+			                     (enum core_event_kind)(rand_r(&seed) % (EV_STOP)) };
+		struct heartbeat hb = beat(1 + rand_r(&seed) % 2);
+		const struct instance *in = &core->inst[0];
+		bool me = rand_r(&seed) % 2;
+
+		ev.sentinel = rand_r(&seed) % 3;
+		ev.peer = 1 + rand_r(&seed) % 2;
+		ev.yes = rand_r(&seed) % 4 != 0;
+		ev.error = EPERM;
+		ev.asked = now - rand_r(&seed) % 300;
+		ev.news = (enum sentinel_news)(rand_r(&seed) % 4);
+		ev.to = me ? mine : theirs;
+		ev.view = (struct view){ .asked = ev.asked,
+			.epoch = (uint64_t)(i / 2000 + rand_r(&seed) % 2),
+			.master = ev.to,
+			.me = me,
+			.down = rand_r(&seed) % 8 == 0,
+			.valid = true };
+		hb.instance[0].claim_epoch = (uint64_t)(i / 2000 + rand_r(&seed) % 2);
+		hb.instance[0].claim_id = rand_r(&seed) % 3;
+		hb.instance[0].yield_epoch = in->claim_epoch;
+		hb.instance[0].yield_id = rand_r(&seed) % 2 ? in->claim_id : 0;
+		hb.instance[0].state = CORE_BACKUP;
+		hb.digest_safety[0] = rand_r(&seed) % 64 == 0;
+		ev.hb = &hb;
+		if (ev.kind == EV_FORGET)
+			continue;
+		if (ev.kind == EV_HELD && in->kernel != KERNEL_ADDING)
+			continue;
+		if ((ev.kind == EV_CLEAR || ev.kind == EV_STUCK) && in->kernel != KERNEL_REMOVING)
+			continue;
+		now += rand_r(&seed) % 20;
+		memcpy(twin, core, sizeof(*core));
+		post(&ev);
+		out->n = 0;
+		core_step(twin, &ev, now, (uint64_t)now * 1000, out);
+		assert_memory_equal(
+		    twin, core, offsetof(struct core, inst) + sizeof(core->inst[0]));
+		for (int k = 0; k < out->n; k++) {
+			if (out->a[k].kind == ACT_HOLD)
+				assert_true(
+				    out->a[k].until > now && out->a[k].until <= now + LEASE);
+		}
+		if (in->kernel == KERNEL_HELD || in->kernel == KERNEL_ADDING) {
+			uint64_t epoch;
+
+			assert_true(core_lease_end(core, 0, &epoch) > now);
+			assert_int_equal(epoch, in->hold_epoch);
+			assert_true(in->hold_epoch >= in->floor);
+		}
+		assert_true(in->state != CORE_MASTER || in->kernel != KERNEL_CLEAR);
+		assert_true(core_deadline(core) > now);
+	}
+	free(twin);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(it_starts_knowing_nothing),
+		T(a_minority_is_not_enough),
+		T(it_takes_when_everybody_has_yielded),
+		T(it_takes_when_older_leases_have_run_out),
+		T(a_yield_to_another_claim_does_not_count),
+		T(a_yield_counts_only_from_who_echoes_this_process),
+		T(a_claim_is_repeated_and_ends_with_its_majority),
+		T(redis_can_veto),
+		T(a_stale_role_does_not_count),
+		T(another_configuration_forbids_taking_even_when_silent_since),
+		T(maintenance_keeps_from_taking_and_not_from_holding),
+		T(a_refused_address_is_no_master_and_is_tried_again),
+		T(an_address_confirmed_too_late_is_removed_unannounced),
+		T(a_hold_is_renewed_by_later_questions),
+		T(a_late_answer_gives_a_short_lease),
+		T(a_hold_ends_with_its_lease_before_any_input),
+		T(letting_go_is_told_after_the_kernel_has_confirmed),
+		T(any_newer_epoch_ends_the_hold),
+		T(a_newer_epoch_that_names_this_node_ends_the_hold_too),
+		T(a_sentinel_alone_ahead_is_not_followed_for_ever),
+		T(an_older_epoch_does_not_disturb),
+		T(a_master_seen_down_by_a_majority_is_let_go),
+		T(a_word_taken_back_shortens_the_lease),
+		T(an_answer_overtaken_by_a_later_question_changes_nothing),
+		T(a_link_that_goes_down_is_a_fault_and_comes_back),
+		T(a_lost_address_is_put_back_while_the_lease_is_good),
+		T(a_kernel_that_keeps_an_address_is_asked_again_and_nobody_is_told_a_lie),
+		T(a_jump_ends_everything_and_must_be_earned_anew),
+		T(stop_lets_everything_go),
+		T(who_holds_nothing_yields_and_promises),
+		T(who_has_not_looked_at_its_kernel_does_not_yield),
+		T(a_holder_does_not_yield_to_an_older_claim_but_asks),
+		T(a_holder_lets_go_for_a_newer_claim_and_then_yields),
+		T(a_peer_that_holds_at_a_newer_epoch_ends_the_hold),
+		T(a_claim_of_another_configuration_is_ignored),
+		T(a_promise_is_void_after_a_reset_of_the_sentinels),
+		T(a_recording_of_an_earlier_life_is_refused),
+		T(a_process_counts_only_once_it_has_echoed_this_one),
+		T(an_old_echo_proves_nothing),
+		T(a_datagram_heard_twice_counts_once),
+		T(on_quorum_loss_hold_goes_on_until_contradicted),
+		T(observe_decides_and_touches_nothing),
+		T(an_instance_that_is_forgotten_lets_go),
+		T(random_events_keep_the_invariants),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
