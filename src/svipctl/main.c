@@ -111,6 +111,20 @@ command_unknown(const char *word)
 	return EXIT_USAGE;
 }
 
+/* The word is one of "a|b": a wrong one is wrong with or without a daemon. */
+static bool
+choice_fits(const char *choices, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *c = choices; c != NULL; c = strchr(c, '|')) {
+		c += *c == '|';
+		if (strncmp(c, word, len) == 0 && (c[len] == '|' || c[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
 /* The request: the words parted by blanks. False: it can't be one. */
 static bool
 make_line(const struct command *c, int n, char **arg, char line[LINE_MAX_BYTES])
@@ -187,6 +201,10 @@ ask(const struct command *c, const char *socket, bool json, int n, char **arg)
 	json_t *answer;
 	int status;
 
+	if (strchr(c->arguments, '|') != NULL && !choice_fits(c->arguments, arg[0])) {
+		fprintf(stderr, "svipctl: %s %s: not %s\n", c->name, arg[0], c->arguments);
+		return EXIT_USAGE;
+	}
 	if (!make_line(c, n, arg, line))
 		return EXIT_USAGE;
 	text = client_ask(socket, line, c->limit_s, why);
