@@ -100,14 +100,6 @@ def test_a_planned_failover_moves_the_address(cluster, record):
         record("acknowledged writes lost", writer.lost(r))
 
 
-def test_an_idle_client_is_told_of_a_move(cluster, record):
-    idle = cluster.subscriber()
-    cluster.sentinel_failover(via="h2")
-    cluster.wait_settled(but=["h1"])
-    end = wait_until(idle.ended, 5, "the connection of an idle client has been reset")
-    record("letting go to reset of an idle client", (end - cluster.observer.holds(VIP)[0].end) * 1000)
-
-
 def test_planned_failovers_one_after_the_other_never_make_two_holders(make_cluster):
     c = make_cluster(failover_timeout=3000)
     last = "h1"
