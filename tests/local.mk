@@ -60,7 +60,6 @@ LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_why_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 noinst_HEADERS += \
 	%D%/unit/conf_temp.h \
-	%D%/unit/core_fixture.h \
 	%D%/unit/report_fixture.h
 
 # Whole folders: what the tests read, and the tests in namespaces.
