@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What goes wrong and when it is mended: one fault after another, overlapping, until the calm. Judges nothing. */
+#include "sim.h"
+
+enum fault {
+	CUT,      /* a partition */
+	ISOLATE,  /* the holder's or the named master's host alone */
+	ONE_WAY,  /* some directions */
+	CRASH,    /* a host, and all on it */
+	REDIS,    /* a Redis */
+	PAUSE,    /* svipd, stopped and continued */
+	KILL,     /* svipd, killed and started again */
+	STOP,     /* svipd, stopped in order */
+	SENTINEL, /* a Sentinel starts anew */
+	FORCE,    /* SENTINEL FAILOVER */
+	FLIP,     /* several of them, at several Sentinels */
+	LINK,     /* the interface goes down */
+	REMOVE,   /* another hand removes the addresses */
+	FAULTS
+};
+
+const struct mix fault_mixes[] = {
+	/* cut isolate one-way crash redis pause kill stop sentinel force flip link remove */
+	{ "all", { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1 } },
+	{ "cuts", { 3, 3, 4, 0, 1, 1, 0, 0, 0, 3, 1, 0, 0 } },
+	{ "lives", { 0, 1, 0, 3, 2, 2, 4, 2, 3, 2, 1, 0, 0 } },
+	{ "pauses", { 1, 1, 1, 0, 1, 8, 1, 0, 1, 2, 1, 0, 1 } },
+	{ "flips", { 2, 1, 2, 0, 1, 1, 0, 0, 2, 3, 6, 0, 0 } },
+	{ "single", { 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0 } },
+	{ 0 },
+};
+
+static int
+named(const struct sim *s)
+{
+	int best = 0;
+
+	for (int i = 1; i < s->n_sentinels; i++) {
+		if (s->sentinel[i].epoch > s->sentinel[best].epoch)
+			best = i;
+	}
+	return s->sentinel[best].get;
+}
+
+/* Mostly where it hurts: the holder, or who is named. */
+static int
+victim(struct sim *s)
+{
+	if (chance(s, 0.3))
+		return draw(s, s->n_nodes);
+	for (int x = 0; x < s->n_nodes; x++) {
+		if (s->kernel[x].there && chance(s, 0.7))
+			return x;
+	}
+	return named(s);
+}
+
+static void
+host_down(struct sim *s, int h)
+{
+	s->host_up[h] = false;
+	s->sentinel[h].up = false;
+	s->redis_up[h] = false;
+	if (h < s->n_nodes) {
+		kernel_gone(s, h, "crash");
+		node_end(s, h);
+	}
+}
+
+static void
+host_up(struct sim *s, int h)
+{
+	if (s->host_up[h])
+		return;
+	say(s, "host %d is back", h);
+	if (h < s->n_sentinels) {
+		sentinel_restart(s, h);
+		s->sentinel[h].up = true;
+	}
+	s->host_up[h] = true;
+	if (h >= s->n_nodes)
+		return;
+	s->redis_up[h] = true;
+	s->node[h].boot = draw_us(s, SECOND, 3600 * (sim_us)SECOND); /* its clock starts anew */
+	node_start(s, h);
+}
+
+static void
+mend(struct sim *s, struct event *e)
+{
+	int x = e->a;
+
+	switch ((enum fault)e->b) {
+	case CUT:
+	case ISOLATE:
+	case ONE_WAY:
+		for (int k = 0; k < HOSTS_MAX * HOSTS_MAX; k++) {
+			if (e->gen >> k & 1)
+				s->cut[k / HOSTS_MAX][k % HOSTS_MAX] = false;
+		}
+		say(s, "cuts are mended");
+		return;
+	case CRASH:
+		host_up(s, x);
+		return;
+	case REDIS:
+		s->redis_up[x] = s->host_up[x];
+		return;
+	case PAUSE:
+		if (s->node[x].alive && s->node[x].paused && s->node[x].life == e->gen)
+			node_resume(s, x);
+		return;
+	case KILL:
+	case STOP:
+		if (!s->node[x].alive && s->host_up[x])
+			node_start(s, x);
+		return;
+	case FLIP:
+		sentinel_force(s, x);
+		return;
+	case LINK:
+		s->node[x].link_up = true;
+		node_post(s, x, &(struct core_event){ .kind = EV_LINK, .yes = true });
+		return;
+	case SENTINEL:
+	case FORCE:
+	case REMOVE:
+	case FAULTS:
+		return;
+	}
+}
+
+static void
+run_stopped(struct sim *s, struct event *e)
+{
+	if (s->node[e->a].alive && s->node[e->a].life == e->gen)
+		node_end(s, e->a);
+}
+
+/* Which directions are cut; the mending names them again. */
+static uint64_t
+cut(struct sim *s, enum fault f, int x)
+{
+	uint64_t mask = 0;
+	int side = draw(s, 1 << s->n_hosts);
+
+	for (int a = 0; a < s->n_hosts; a++) {
+		for (int b = 0; b < s->n_hosts; b++) {
+			bool yes = f == ISOLATE ? (a == x) != (b == x)
+			           : f == CUT   ? (side >> a & 1) != (side >> b & 1)
+			                        : chance(s, 0.4);
+
+			if (!yes || a == b || s->cut[a][b])
+				continue;
+			s->cut[a][b] = true;
+			mask |= 1ull << (a * HOSTS_MAX + b);
+			say(s, "cut %d -> %d", a, b);
+		}
+	}
+	return mask;
+}
+
+static void
+strike(struct sim *s, enum fault f, sim_us lasts)
+{
+	static const char *const words[] = { "partition", "isolation", "one-way cuts", "crash",
+		"redis down", "pause", "kill", "stop", "sentinel restart", "forced failover",
+		"flips", "link down", "removal" };
+	int x = victim(s), i = draw(s, s->n_sentinels);
+	struct event e = { .run = mend, .a = x, .b = (int)f };
+	struct node *n = &s->node[x];
+
+	say(s, "FAULT %s, host %d, for %.3f s", words[f], x, (double)lasts / SECOND);
+	trace(s, f);
+	switch (f) {
+	case CUT:
+	case ISOLATE:
+	case ONE_WAY:
+		e.gen = cut(s, f, x);
+		break;
+	case CRASH:
+		host_down(s, e.a = chance(s, 0.8) ? x : draw(s, s->n_hosts));
+		break;
+	case REDIS:
+		s->redis_up[x] = false;
+		break;
+	case PAUSE:
+		if (!n->alive || n->paused)
+			return;
+		n->paused = true;
+		e.gen = n->life;
+		break;
+	case KILL:
+		node_end(s, x);
+		lasts /= 4;
+		break;
+	case STOP:
+		node_post(s, x, &(struct core_event){ .kind = EV_STOP });
+		queue_add(s, s->now + draw_us(s, 0, 100 * MS),
+		    (struct event){ .run = run_stopped, .a = x, .gen = n->life });
+		lasts += 200 * MS;
+		break;
+	case SENTINEL:
+		if (s->sentinel[i].up)
+			sentinel_restart(s, i);
+		return;
+	case FORCE:
+		sentinel_force(s, i);
+		return;
+	case FLIP:
+		for (int k = 0; k < 3; k++) {
+			e.a = draw(s, s->n_sentinels);
+			queue_add(s, s->now + draw_us(s, 0, lasts), e);
+		}
+		return;
+	case LINK:
+		n->link_up = false;
+		node_post(s, x, &(struct core_event){ .kind = EV_LINK, .yes = false });
+		break;
+	case REMOVE:
+		if (s->kernel[x].there) {
+			kernel_gone(s, x, "another hand");
+			n->there = false;
+			node_post(s, x, &(struct core_event){ .kind = EV_LOST });
+		}
+		return;
+	case FAULTS:
+		return;
+	}
+	queue_add(s, s->now + lasts, e);
+}
+
+static void
+run_fault(struct sim *s, struct event *e)
+{
+	static const int lasts_ms[] = { 300, 900, 2500, 6000, 15000 },
+	                 pause_ms[] = { 50, 300, 1000, 4000, 9000 };
+	int sum = 0, pick;
+
+	if (s->now >= s->calm_at)
+		return;
+	for (int f = 0; f < FAULTS; f++)
+		sum += s->mix->weight[f];
+	pick = draw(s, sum);
+	for (int f = 0; f < FAULTS; f++) {
+		pick -= s->mix->weight[f];
+		if (pick >= 0)
+			continue;
+		strike(s, (enum fault)f, draw_us(s, 50 * MS, (sim_us)lasts_ms[draw(s, 5)] * MS));
+		break;
+	}
+	queue_add(s, s->now + (sim_us)pause_ms[draw(s, 5)] * MS, *e);
+}
+
+void
+fault_start(struct sim *s)
+{
+	queue_add(s, draw_us(s, 2 * SECOND, 6 * SECOND), (struct event){ .run = run_fault });
+}
+
+void
+fault_heal_all(struct sim *s)
+{
+	say(s, "CALM: everything is mended");
+	for (int a = 0; a < HOSTS_MAX; a++) {
+		for (int b = 0; b < HOSTS_MAX; b++)
+			s->cut[a][b] = false;
+	}
+	s->loss = s->repeat = s->flap = s->refuse = 0;
+	s->delay_max = 5 * MS;
+	for (int h = 0; h < s->n_hosts; h++) {
+		host_up(s, h);
+		if (h >= s->n_nodes)
+			continue;
+		s->redis_up[h] = true;
+		s->node[h].link_up = true;
+		node_post(s, h, &(struct core_event){ .kind = EV_LINK, .yes = true });
+		if (!s->node[h].alive)
+			node_start(s, h);
+		else if (s->node[h].paused)
+			node_resume(s, h);
+	}
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the daemon does around the core: feeds it events with its own clock's time, carries out its actions in the daemon's
+ * order, arms the timer, polls, sends heartbeats. Decides nothing. A paused process gets all that came, afterwards.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+enum { BEAT_MS = 500, DATAGRAM = 1, POSTED = 2 };
+
+static const uint64_t id = 4711;
+
+static svip_ms
+poll_ms(const struct sim *s)
+{
+	return s->lease_ms / 5;
+}
+
+static struct svip_host
+redis_of(int x)
+{
+	struct svip_host h = { .port = 6379 };
+
+	snprintf(h.name, sizeof(h.name), "10.0.0.%d", x);
+	return h;
+}
+
+/* ---- out ---- */
+
+static void
+send_heartbeats(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+	svip_ms ms = kernel_ms(s, x);
+	struct heartbeat hb;
+	uint8_t bytes[HB_SIZE_MAX];
+	size_t len;
+
+	core_heartbeat(&n->core, 0, ms, (uint64_t)ms * 1000, &hb);
+	len = hb_encode(&hb, 1, bytes, sizeof(bytes));
+	for (int y = 0; y < s->n_nodes; y++) {
+		for (int k = 0; y != x && k < 2; k++) /* by multicast and by unicast */
+			net_datagram(s, x, y, bytes, len);
+	}
+}
+
+static void
+ask(struct sim *s, int x, int i)
+{
+	struct connection *k = &s->node[x].connection[i][QUERY];
+	struct message m = { .kind = QUESTION, .node = x, .sentinel = i, .connection = QUERY };
+
+	if (!k->up || k->asked >= 12)
+		return;
+	if (k->asked++ == 0)
+		k->asked_at = s->now;
+	m.view.asked = kernel_ms(s, x);
+	net_send(s, TO_SENTINEL, &m);
+}
+
+static void
+ask_redis(struct sim *s, int x)
+{
+	node_post(s, x,
+	    &(struct core_event){ .kind = EV_ROLE,
+	        .asked = kernel_ms(s, x),
+	        .yes = s->redis_up[x] && s->redis_master[x] });
+}
+
+static void
+carry_out(struct sim *s, int x, const struct core_action *a)
+{
+	struct node *n = &s->node[x];
+
+	trace(s, (uint64_t)x << 56 ^ (uint64_t)a->kind << 48 ^ (uint64_t)a->reason << 40 ^
+	             (uint64_t)a->until);
+	switch ((enum core_action_kind)a->kind) {
+	case ACT_HOLD:
+		kernel_hold(s, x, a->until);
+		return;
+	case ACT_DROP:
+		kernel_drop(s, x, false);
+		return;
+	case ACT_ANNOUNCE:
+		say(s, "node %d announces", x);
+		if (s->kernel[x].until <= kernel_ms(s, x) && s->violation[0] == '\0')
+			snprintf(s->violation, sizeof(s->violation),
+			    "host %d announces without a lease", x);
+		return;
+	case ACT_POLL:
+		n->poll = true;
+		return;
+	case ACT_SEND:
+		n->send = true;
+		return;
+	case ACT_STATE:
+		say(s, "node %d: %s -> %s, %s", x, core_state_word((enum core_state)a->from),
+		    core_state_word((enum core_state)a->to),
+		    core_reason_word((enum core_reason)a->reason));
+		s->by_yield += a->to == CORE_MASTER && a->reason == WHY_ALL_YIELDED;
+		return;
+	case ACT_VOID:
+		say(s, "node %d: promise void", x);
+		return;
+	}
+}
+
+static void
+step(struct sim *s, int x, const struct core_event *ev)
+{
+	static struct core_actions out[HOSTS_MAX];
+	svip_ms ms = kernel_ms(s, x);
+
+	out[x].n = 0;
+	core_step(&s->node[x].core, ev, ms, (uint64_t)ms * 1000, &out[x]);
+	for (int i = 0; i < out[x].n; i++)
+		carry_out(s, x, &out[x].a[i]);
+}
+
+static void run_timer(struct sim *, struct event *);
+
+static void
+flush(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+	sim_us due;
+
+	if (n->send) {
+		n->send = false;
+		send_heartbeats(s, x);
+	}
+	if (n->poll) {
+		n->poll = false;
+		for (int i = 0; i < s->n_sentinels; i++)
+			ask(s, x, i);
+		ask_redis(s, x);
+	}
+	due = kernel_when(s, x, core_deadline(&n->core));
+	if (due >= n->armed)
+		return;
+	n->armed = due;
+	due += chance(s, 0.02) ? draw_us(s, 0, s->guard_ms * MS / 4) : draw_us(s, 0, 200);
+	queue_add(s, due, (struct event){ .run = run_timer, .a = x, .gen = n->life });
+}
+
+static void
+keep(struct sim *s, struct event e)
+{
+	struct node *n = &s->node[e.a];
+
+	if (n->n_inbox == n->inbox_max) {
+		n->inbox_max = n->inbox_max * 2 + 16;
+		n->inbox = realloc(n->inbox, (size_t)n->inbox_max * sizeof(*n->inbox));
+		if (n->inbox == NULL)
+			abort();
+	}
+	n->inbox[n->n_inbox++] = e;
+}
+
+/* As the daemon does: the kernel's answers first, in the same turn; then everything that may wait. */
+void
+node_post(struct sim *s, int x, const struct core_event *ev)
+{
+	struct node *n = &s->node[x];
+
+	if (!n->alive)
+		return;
+	if (n->busy) {
+		if (n->n_results == 16)
+			abort();
+		n->result[n->n_results++] = *ev;
+		return;
+	}
+	if (n->paused) {
+		struct event e = { .a = x, .b = POSTED, .data = malloc(sizeof(*ev)) };
+
+		if (e.data == NULL)
+			abort();
+		memcpy(e.data, ev, sizeof(*ev));
+		keep(s, e);
+		return;
+	}
+	n->last_turn = kernel_ms(s, x);
+	n->busy = true;
+	step(s, x, ev);
+	for (int i = 0; i < n->n_results; i++)
+		step(s, x, &n->result[i]);
+	n->n_results = 0;
+	n->busy = false;
+	flush(s, x);
+}
+
+/* ---- in ---- */
+
+void
+node_session(struct sim *s, int x, int i)
+{
+	node_post(s, x, &(struct core_event){ .kind = EV_SESSION, .sentinel = i });
+	if (s->node[x].listening[i])
+		node_post(s, x, &(struct core_event){ .kind = EV_LISTENING, .sentinel = i });
+}
+
+static void
+receive_message(struct sim *s, const struct message *m)
+{
+	int x = m->node, i = m->sentinel;
+	struct node *n = &s->node[x];
+	struct core_event ev = {
+		.sentinel = i, .view = m->view, .news = m->news, .to = redis_of(m->to)
+	};
+
+	switch (m->kind) {
+	case QUESTION:
+		return;
+	case ANSWER:
+		n->connection[i][QUERY].asked--;
+		n->connection[i][QUERY].asked_at =
+		    n->connection[i][QUERY].asked > 0 ? s->now : SIM_NEVER;
+		ev.kind = EV_VIEW;
+		ev.view.master = redis_of(m->to);
+		ev.view.me = m->to == x;
+		node_post(s, x, &ev);
+		return;
+	case SUBSCRIBED:
+		n->listening[i] = true;
+		node_session(s, x, i);
+		ask(s, x, i);
+		return;
+	case NEWS:
+		ev.kind = EV_NEWS;
+		if (n->listening[i])
+			node_post(s, x, &ev);
+		return;
+	case CLOSED:
+		net_break(s, x, i, m->connection);
+		return;
+	}
+}
+
+static void
+receive(struct sim *s, const struct event *e)
+{
+	struct node *n = &s->node[e->a];
+
+	if (e->b == POSTED) {
+		node_post(s, e->a, e->data);
+	} else if (e->b == DATAGRAM) {
+		static struct heartbeat hb;
+		const char *why;
+
+		if (hb_decode(e->data, (size_t)e->n, &hb, &why))
+			node_post(s, e->a, &(struct core_event){ .kind = EV_HEARTBEAT, .hb = &hb });
+	} else {
+		const struct message *m = e->data;
+		const struct connection *k = &n->connection[m->sentinel][m->connection];
+
+		if (k->up && k->gen == m->gen)
+			receive_message(s, m);
+	}
+}
+
+void
+node_receive(struct sim *s, struct event *e)
+{
+	struct node *n = &s->node[e->a];
+
+	if (!n->alive)
+		return;
+	if (n->paused) {
+		keep(s, *e);
+		e->data = NULL;
+	} else {
+		receive(s, e);
+	}
+}
+
+/* What must stay in order among itself. */
+static int
+stream_of(const struct event *e)
+{
+	const struct message *m = e->data;
+
+	if (e->b == 0)
+		return m->sentinel * CONNECTIONS + m->connection;
+	return e->b == POSTED ? -1 : -2 - (int)(e->order & 0xffff);
+}
+
+/* It goes on: first the look at the time, then whatever has come, each stream in its order. */
+void
+node_resume(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+	bool slept = kernel_ms(s, x) - n->last_turn > poll_ms(s) + s->lease_ms / 2;
+
+	n->paused = false;
+	say(s, "node %d goes on", x);
+	if (s->jumps)
+		node_post(s, x, &(struct core_event){ .kind = slept ? EV_JUMP : EV_TICK });
+	while (n->n_inbox > 0) {
+		int pick = draw(s, n->n_inbox), stream = stream_of(&n->inbox[pick]);
+		struct event e;
+
+		for (int i = pick; i >= 0; i--) {
+			if (stream_of(&n->inbox[i]) == stream)
+				pick = i;
+		}
+		e = n->inbox[pick];
+		memmove(&n->inbox[pick], &n->inbox[pick + 1],
+		    (size_t)(--n->n_inbox - pick) * sizeof(e));
+		receive(s, &e);
+		free(e.data);
+	}
+	node_post(s, x, &(struct core_event){ .kind = EV_TICK });
+}
+
+/* ---- timers ---- */
+
+static bool
+stale(const struct sim *s, const struct event *e)
+{
+	return !s->node[e->a].alive || s->node[e->a].life != e->gen;
+}
+
+static void
+run_timer(struct sim *s, struct event *e)
+{
+	if (stale(s, e))
+		return;
+	s->node[e->a].armed = SIM_NEVER;
+	if (!s->node[e->a].paused)
+		node_post(s, e->a, &(struct core_event){ .kind = EV_TICK });
+}
+
+static void
+run_poll(struct sim *s, struct event *e)
+{
+	if (stale(s, e))
+		return;
+	if (!s->node[e->a].paused) {
+		ask(s, e->a, e->b);
+		if (e->b == 0)
+			ask_redis(s, e->a);
+	}
+	e->run = run_poll;
+	queue_add(s, s->now + poll_ms(s) * draw_us(s, 900, 1100), *e);
+}
+
+static void
+run_beat(struct sim *s, struct event *e)
+{
+	if (stale(s, e))
+		return;
+	if (!s->node[e->a].paused)
+		send_heartbeats(s, e->a);
+	queue_add(s, s->now + BEAT_MS * draw_us(s, 990, 1010), *e);
+}
+
+/* ---- life ---- */
+
+void
+node_end(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+
+	n->alive = n->paused = n->busy = n->send = n->poll = false;
+	n->life++;
+	n->n_results = 0;
+	for (int i = 0; i < n->n_inbox; i++)
+		free(n->inbox[i].data);
+	n->n_inbox = 0;
+	for (int i = 0; i < HOSTS_MAX; i++) {
+		n->listening[i] = false;
+		for (int c = 0; c < CONNECTIONS; c++) {
+			n->connection[i][c].up = false;
+			n->connection[i][c].gen++;
+		}
+	}
+}
+
+static struct core_conf
+configuration(struct sim *s, int x)
+{
+	struct core_conf c;
+
+	memset(&c, 0, sizeof(c));
+	c.lease_ms = s->lease_ms;
+	c.guard_ms = s->guard_ms;
+	c.poll_ms = poll_ms(s);
+	c.heartbeat_ms = BEAT_MS;
+	c.drift_ppm = s->drift_ppm;
+	c.n_sentinels = s->n_sentinels;
+	c.n_nodes = s->n_nodes;
+	c.self = x;
+	c.n_instances = 1;
+	c.incarnation = draw64(s) | 1;
+	c.seed = draw64(s);
+	for (int y = 0; y < s->n_nodes; y++)
+		c.node[y][15] = (uint8_t)(y + 1);
+	return c;
+}
+
+void
+node_start(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+	struct core_conf conf = configuration(s, x);
+
+	node_end(s, x);
+	n->alive = true;
+	n->armed = SIM_NEVER;
+	core_init(&n->core, &conf, &id, kernel_ms(s, x));
+	say(s, "node %d starts", x);
+	node_post(s, x, &(struct core_event){ .kind = EV_LINK, .yes = n->link_up });
+	kernel_drop(s, x, true);
+	queue_add(s, s->now + draw_us(s, 0, BEAT_MS * MS),
+	    (struct event){ .run = run_beat, .a = x, .gen = n->life });
+	for (int i = 0; i < s->n_sentinels; i++) {
+		queue_add(s, s->now + draw_us(s, 0, poll_ms(s) * MS),
+		    (struct event){ .run = run_poll, .a = x, .b = i, .gen = n->life });
+		net_watch(s, x, i);
+	}
+}

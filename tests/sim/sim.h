@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A cluster in one process: the unchanged core on every node, and around it a network, Sentinels, Redis servers and
+ * kernels that are only played. All of it comes out of one seed; nothing here may look at a clock or sleep.
+ *
+ * queue.c     events in the order of virtual time; random numbers
+ * net.c       who reaches whom, datagrams, connections
+ * sentinel.c  Sentinels and their Redis servers
+ * kernel.c    what each host's kernel has: the only thing that the checks look at
+ * node.c      what the daemon does around the core
+ * fault.c     what goes wrong, and when
+ * sim.c       runs seeds, judges, reports
+ */
+#ifndef TESTS_SIM_H
+#define TESTS_SIM_H
+
+#include <svip/core.h>
+
+enum { HOSTS_MAX = 7 }; /* host i has node i and Sentinel i, as far as there are so many */
+
+#define SIM_NEVER INT64_MAX
+#define MS 1000 /* virtual real time is in microseconds */
+#define SECOND (1000 * MS)
+
+typedef int64_t sim_us;
+
+struct sim;
+
+/* Something that happens at a time. What the fields mean is the affair of `run`. data is freed after the run. */
+struct event {
+	sim_us at;
+	uint64_t order; /* of two at the same time the older one first */
+	void (*run)(struct sim *, struct event *);
+	int a, b;
+	uint64_t gen; /* void when what it is about has another one by now */
+	int64_t n;
+	void *data;
+};
+
+struct mix {
+	const char *name;
+	int weight[16]; /* for each fault of fault.c */
+};
+
+/* ---- a connection between a node and a Sentinel ---- */
+
+enum { TO_SENTINEL, TO_NODE };
+
+struct connection {
+	bool up;
+	uint64_t gen;
+	int life;                 /* of the Sentinel when it was made */
+	uint64_t sent[2], got[2]; /* messages, each way */
+	sim_us due[2];            /* arrival of the last one; of the first that is held up */
+	sim_us bad_since;         /* nothing gets through since then */
+	int asked;                /* questions without an answer */
+	sim_us asked_at;          /* the oldest of them, about */
+};
+
+enum { QUERY, EVENTS, CONNECTIONS };
+
+enum message_kind { QUESTION, ANSWER, SUBSCRIBED, NEWS, CLOSED };
+
+struct message {
+	enum message_kind kind;
+	int node, sentinel, connection;
+	uint64_t gen, number;
+	struct view view;
+	enum sentinel_news news;
+	int to;
+};
+
+/* ---- hosts ---- */
+
+struct sentinel {
+	bool up;
+	int life;
+	uint64_t epoch;   /* config-epoch */
+	uint64_t current; /* current-epoch */
+	uint64_t voted;
+	int get,
+	    master; /* GET-MASTER-ADDR-BY-NAME and SENTINEL MASTER differ on the leader of a failover */
+	bool down;
+	sim_us unanswered; /* first ping without an answer; SIM_NEVER: none */
+	sim_us changed;
+	bool failing_over, promoted;
+	uint64_t failover_gen, failover_epoch;
+	sim_us next_failover;
+};
+
+struct kernel {
+	bool there;
+	sim_us expires;
+	svip_ms until; /* as told last */
+	uint64_t gen;
+	sim_us busy_until;
+	sim_us since;
+};
+
+struct node {
+	bool alive, paused, link_up;
+	uint64_t life;
+	sim_us boot; /* offset of its clock */
+	int ppm;     /* its error */
+	sim_us armed;
+	svip_ms last_turn;
+	bool busy, send, poll, listening[HOSTS_MAX], there;
+	int n_results;
+	struct core_event result[16];
+	struct connection connection[HOSTS_MAX][CONNECTIONS];
+	int n_inbox, inbox_max;
+	struct event *inbox; /* what came while it was paused */
+	struct core core;
+};
+
+struct sim {
+	/* the draw */
+	uint64_t seed, rng;
+	const struct mix *mix;
+	int n_nodes, n_sentinels, n_hosts;
+	svip_ms lease_ms, guard_ms;
+	int drift_ppm;
+	sim_us down_after, delay_max;
+	double loss, repeat, flap, refuse;
+	bool jumps, slow_kernel;
+	sim_us calm_at, end_at;
+
+	/* the world */
+	sim_us now;
+	uint64_t order;
+	int n_events, events_max;
+	struct event *events;
+	bool cut[HOSTS_MAX][HOSTS_MAX];
+	bool host_up[HOSTS_MAX], redis_up[HOSTS_MAX], redis_master[HOSTS_MAX];
+	struct sentinel sentinel[HOSTS_MAX];
+	struct kernel kernel[HOSTS_MAX];
+	struct node node[HOSTS_MAX];
+
+	/* the report */
+	bool verbose;
+	uint64_t hash;
+	char violation[160];
+	int takes, by_yield, undecided;
+};
+
+/* queue.c */
+void queue_add(struct sim *, sim_us at, struct event);
+bool queue_next(struct sim *, struct event *);
+void queue_fini(struct sim *);
+uint64_t draw64(struct sim *);
+int draw(struct sim *, int n); /* 0 … n-1 */
+sim_us draw_us(struct sim *, sim_us from, sim_us to);
+bool chance(struct sim *, double p);
+void trace(struct sim *, uint64_t); /* into the hash */
+void say(struct sim *, const char *, ...) __attribute__((format(printf, 2, 3)));
+
+/* net.c */
+bool reach(const struct sim *, int a, int b);
+bool both_ways(const struct sim *, int a, int b);
+void net_datagram(struct sim *, int from, int to, const uint8_t *bytes, size_t len);
+void net_connect(struct sim *, int node, int sentinel, int connection);
+void net_break(struct sim *, int node, int sentinel, int connection);
+void net_send(struct sim *, int way, const struct message *);
+void net_watch(
+    struct sim *, int node, int sentinel); /* what goes on about its connections; every second */
+
+/* sentinel.c */
+void sentinel_start(struct sim *, int i);
+void sentinel_restart(struct sim *, int i);
+void sentinel_force(struct sim *, int i); /* SENTINEL FAILOVER */
+void sentinel_receive(struct sim *, const struct message *);
+
+/* kernel.c */
+sim_us kernel_when(const struct sim *, int x, svip_ms local); /* when host x's clock shows that */
+svip_ms kernel_ms(const struct sim *, int x);
+void kernel_hold(struct sim *, int x, svip_ms until);
+void kernel_drop(struct sim *, int x, bool start);
+void kernel_gone(struct sim *, int x, const char *why);
+
+/* node.c */
+void node_start(struct sim *, int x);
+void node_end(struct sim *, int x);
+void node_resume(struct sim *, int x);
+void node_post(struct sim *, int x, const struct core_event *);
+void node_receive(struct sim *,
+    struct event *); /* a = node, data = struct message or datagram (b = 1, n = length) */
+void node_session(struct sim *, int x, int sentinel);
+
+/* fault.c */
+extern const struct mix fault_mixes[];
+void fault_start(struct sim *);
+void fault_heal_all(struct sim *);
+
+#endif
