@@ -35,6 +35,7 @@ enum core_reason {
 	WHY_ADDRESS_REFUSED,  /* the kernel would not add an address */
 	WHY_ADDRESS_STUCK,    /* the kernel would not remove an address */
 	WHY_CONFIG_MISMATCH,  /* a peer has another safety part of the configuration */
+	WHY_TWIN,             /* a peer holds at the same epoch: both take themselves for the same master */
 	WHY_MAINTENANCE,
 	WHY_STOPPING,
 	WHY_REASONS           /* how many */
@@ -86,6 +87,8 @@ enum core_event_kind {
 	EV_VIEW,       /* instance, sentinel, view (asked, epoch, master, me, down) */
 	EV_NEWS,       /* instance, sentinel, news, to */
 	EV_LISTENING,  /* sentinel: subscribed to its events from now on */
+	EV_PONG,       /* sentinel, asked: a PING of then, on its event stream, was answered: every event of
+	                  before has been heard */
 	EV_SESSION,    /* sentinel: one of its connections was lost (or is new) */
 	EV_ROLE,       /* instance, asked, yes = the local Redis says ROLE master */
 	EV_LINK,       /* instance, yes = interface there, up and running */
@@ -145,6 +148,7 @@ struct core_actions {
 /* Since when a Sentinel can't have confirmed anybody else: src/core/evidence.c */
 struct evidence {
 	svip_ms run_heard;  /* heard of the first view of an unbroken run of down views; SVIP_NEVER: none */
+	bool run_proved;    /* every event from before the run's first view has been heard */
 	uint64_t run_epoch;
 	struct svip_host run_master;
 	bool switched;      /* one switch has been heard since the run began, to switch_to */

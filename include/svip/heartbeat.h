@@ -32,7 +32,7 @@ struct hb_echo {
 struct hb_instance {
 	uint64_t id;             /* keyless BLAKE2b of the instance's name, 8 bytes */
 	uint8_t state;           /* enum core_state */
-	bool holding;            /* the kernel has, or may have, the addresses */
+	bool holding;            /* it has been told to have the addresses, and hasn't confirmed that they are gone */
 	uint64_t hold_epoch;     /* while holding */
 	uint32_t lease_left_ms;  /* while holding; 0 otherwise */
 	uint64_t claim_epoch;    /* 0 with claim_id 0: no claim */

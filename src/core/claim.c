@@ -92,6 +92,18 @@ claim_answer(const struct core *c, struct instance *in, svip_ms now)
 }
 
 bool
+claim_twin(const struct core *c, const struct instance *in, svip_ms now, uint64_t epoch)
+{
+	for (int i = 0; i < c->conf.n_nodes; i++) {
+		const struct peer_instance *pi = &in->peer[i];
+
+		if (pi->known && pi->holding && pi->hold_epoch == epoch && peer_alive(c, i, now))
+			return true;
+	}
+	return false;
+}
+
+bool
 claim_seen(const struct core *c, const struct instance *in, svip_ms now, uint64_t *epoch)
 {
 	bool seen = false;

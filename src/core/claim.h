@@ -22,6 +22,10 @@ void claim_yielded(struct instance *, int p, uint64_t epoch, uint64_t id);
  * by that promises never to hold at its epoch or below. True: a heartbeat must go out now. */
 bool claim_answer(const struct core *, struct instance *, svip_ms now);
 
+/* A living peer says that it holds at this very epoch. By the rules nobody else can: both take themselves for
+ * the same master. */
+bool claim_twin(const struct core *, const struct instance *, svip_ms now, uint64_t epoch);
+
 /* The highest epoch at which a living peer with the same configuration holds or claims.
  * False: none does. */
 bool claim_seen(const struct core *, const struct instance *, svip_ms now, uint64_t *epoch);

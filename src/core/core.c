@@ -136,6 +136,13 @@ fold_session(struct core *c, int s)
 		evidence_broken(&c->inst[i].evidence[s]);
 }
 
+static void
+fold_pong(struct core *c, int s, svip_ms asked)
+{
+	for (int i = 0; i < c->conf.n_instances; i++)
+		evidence_pong(&c->inst[i].evidence[s], asked);
+}
+
 static int
 find_instance(const struct core *c, uint64_t id)
 {
@@ -166,7 +173,8 @@ fold_heartbeat(struct core *c, const struct heartbeat *hb, svip_ms now, uint64_t
 		struct instance *in;
 		struct peer_instance *pi;
 
-		if (i == -1)
+		/* Sentinel's epochs are signed in its files; a promise above them would never be void. */
+		if (i == -1 || h->claim_epoch >= INT64_MAX || h->hold_epoch >= INT64_MAX)
 			continue;
 		in = &c->inst[i];
 		pi = &in->peer[p];
@@ -180,7 +188,8 @@ fold_heartbeat(struct core *c, const struct heartbeat *hb, svip_ms now, uint64_t
 			.hold_epoch = h->hold_epoch, .lease_left_ms = h->lease_left_ms,
 			.claim_epoch = h->claim_epoch, .claim_id = h->claim_id,
 			.yield_epoch = h->yield_epoch, .yield_id = h->yield_id };
-		if (verdict == PEER_FRESH)
+		/* Who only watches can't speak for what another program does with the addresses. */
+		if (verdict == PEER_FRESH && (!c->peer[p].observe || c->conf.observe))
 			claim_yielded(in, p, h->yield_epoch, h->yield_id);
 		decide(c, i, now, out);
 	}
@@ -216,7 +225,8 @@ fold_kernel(struct core *c, const struct core_event *ev, svip_ms now, struct cor
 			decide_refused(c, ev->instance, ev->error, now, out);
 		return;
 	case EV_CLEAR:
-		decide_clear(c, ev->instance, now, out);
+		if (in->kernel != KERNEL_CLEAR)
+			decide_clear(c, ev->instance, now, out);
 		return;
 	case EV_STUCK:
 		decide_stuck(c, ev->instance, ev->error, now, out);
@@ -292,6 +302,9 @@ core_step(struct core *c, const struct core_event *ev, svip_ms now, uint64_t now
 		break;
 	case EV_LISTENING:
 		c->listening[ev->sentinel] = now + 1; /* rounded up */
+		break;
+	case EV_PONG:
+		fold_pong(c, ev->sentinel, ev->asked);
 		break;
 	case EV_SESSION:
 		fold_session(c, ev->sentinel);

@@ -151,6 +151,8 @@ must_let_go(const struct core *c, const struct instance *in, svip_ms end, svip_m
 		*why = WHY_NEWER_EPOCH;
 	else if (claim_seen(c, in, now, &epoch) && epoch > in->hold_epoch)
 		*why = WHY_PEER_NEWER;
+	else if (claim_twin(c, in, now, in->hold_epoch))
+		*why = WHY_TWIN;
 	else if (!in->link_up)
 		*why = WHY_LINK_DOWN;
 	else if (c->stopping || in->forgotten)
@@ -209,6 +211,8 @@ obstacle(const struct core *c, const struct instance *in, uint64_t epoch, svip_m
 		*due = until;
 	} else if (claim_seen(c, in, now, &theirs) && theirs > epoch) {
 		*why = WHY_PEER_NEWER;
+	} else if (claim_twin(c, in, now, epoch)) {
+		*why = WHY_TWIN;
 	} else if (now < in->retry_at) {
 		*why = WHY_ADDRESS_REFUSED;
 		*due = in->retry_at;
@@ -249,6 +253,7 @@ state_of(enum core_reason why, bool lately)
 	case WHY_REDIS_NOT_MASTER: /* Sentinel's word and the role change a moment apart */
 		return lately ? CORE_WAITING : CORE_FAULT;
 	case WHY_CONFIG_MISMATCH:
+	case WHY_TWIN:
 	case WHY_ADDRESS_REFUSED:
 		return CORE_FAULT;
 	default:
@@ -456,7 +461,8 @@ decide_clear(struct core *c, int i, svip_ms now, struct core_actions *out)
 	in->kernel = KERNEL_CLEAR;
 	in->lease_end = SVIP_LONG_AGO;
 	if (in->state == CORE_MASTER || in->state == CORE_WAITING) {
-		enum core_state to = in->drop_reason == WHY_LINK_DOWN ? CORE_FAULT : CORE_BACKUP;
+		bool fault = in->drop_reason == WHY_LINK_DOWN || in->drop_reason == WHY_TWIN;
+		enum core_state to = fault ? CORE_FAULT : CORE_BACKUP;
 
 		transition(c, i, to, in->drop_reason, now, out);
 	}

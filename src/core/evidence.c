@@ -8,9 +8,10 @@
  * order, before the switch. So the run counts only when the switch to this node is the first switch after it,
  * no clearing stands between, and both connections lived all the time. Any doubt ends the run.
  *
- * The two connections are not ordered against each other. News heard after the run's first question was asked may be older or
- * younger than its answer: it counts as younger. The switch itself may be heard after the first view
- * that names this node: `open` then waits for it.
+ * The two connections are not ordered against each other, and one may be far behind. So the run is proved only by a PING on the
+ * event stream that was asked after the run's first view was heard: once it is answered, every older event has been heard, and what
+ * comes from then on is younger than that view. A switch that comes before the proof may be an old one: it ends the run.
+ * The switch itself may be heard after the first view that names this node: `open` then waits for it.
  */
 #include "evidence.h"
 
@@ -29,6 +30,7 @@ static void
 end_run(struct evidence *e)
 {
 	e->run_heard = SVIP_NEVER;
+	e->run_proved = false;
 	e->switched = false;
 	e->open = false;
 }
@@ -94,6 +96,8 @@ evidence_news(struct evidence *e, enum sentinel_news news, const struct svip_hos
 	case NEWS_RESET:
 		e->doubt_heard = now;
 		end_run(e);
+		if (news == NEWS_RESET) /* its memory of epochs may be gone, too */
+			e->since = SVIP_NEVER;
 		return;
 	case NEWS_SWITCH:
 		break;
@@ -101,7 +105,9 @@ evidence_news(struct evidence *e, enum sentinel_news news, const struct svip_hos
 	e->switch_heard = now;
 	if (e->run_heard == SVIP_NEVER)
 		return;
-	if (e->open) {
+	if (!e->run_proved) {
+		end_run(e);
+	} else if (e->open) {
 		/* since_epoch's view named this node before the news of the switch came. */
 		if (v->valid && v->me && v->epoch == e->since_epoch && svip_host_same(to, &v->master))
 			e->since = e->run_heard;
@@ -112,6 +118,13 @@ evidence_news(struct evidence *e, enum sentinel_news news, const struct svip_hos
 	} else if (!svip_host_same(to, &e->switch_to)) {
 		end_run(e); /* two switches: an epoch may have been skipped */
 	}
+}
+
+void
+evidence_pong(struct evidence *e, svip_ms asked)
+{
+	if (e->run_heard != SVIP_NEVER && asked >= e->run_heard)
+		e->run_proved = true;
 }
 
 void

@@ -16,6 +16,9 @@ void evidence_view(struct evidence *, const struct view *, svip_ms listening);
 void evidence_news(struct evidence *, enum sentinel_news, const struct svip_host *to, const struct view *view,
     svip_ms now);
 
+/* A PING on its event stream, asked then, was answered: the events of before have all been heard. */
+void evidence_pong(struct evidence *, svip_ms asked);
+
 /* One of the Sentinel's connections broke: what was unbroken until now isn't any more. */
 void evidence_broken(struct evidence *);
 

@@ -10,6 +10,7 @@
 
 enum {
 	FRESH_US = 5000000,    /* an echo older than this proves nothing */
+	GREET_US = 100000,     /* between two processes that are met for the first time */
 	SILENT_MS_MIN = 1500,  /* a peer isn't silent before this */
 	SILENT_BEATS = 3,      /* nor before this many heartbeats are missing */
 };
@@ -62,8 +63,10 @@ static enum peer_verdict
 hear_candidate(struct peer *p, const struct heartbeat *hb, uint64_t now_us)
 {
 	bool met = hb->incarnation == p->cand_incarnation;
+	bool another = p->cand_incarnation != 0 && !met && now_us - p->cand_heard_us < GREET_US;
 
-	if (retired(p, hb->incarnation) || (met && hb->sequence <= p->cand_sequence)) {
+	/* Recordings of several old lives in turn must not make this node greet each. */
+	if (another || retired(p, hb->incarnation) || (met && hb->sequence <= p->cand_sequence)) {
 		p->refused_count++;
 		return PEER_REFUSED;
 	}
@@ -265,7 +268,7 @@ core_heartbeat(struct core *c, int first, svip_ms now, uint64_t now_us, struct h
 		memset(out, 0, sizeof(*out));
 		out->id = in->id;
 		out->state = (uint8_t)in->state;
-		out->holding = in->kernel != KERNEL_CLEAR && !c->conf.observe;
+		out->holding = in->kernel != KERNEL_CLEAR && in->kernel != KERNEL_UNKNOWN && !c->conf.observe;
 		if (out->holding) {
 			out->hold_epoch = in->hold_epoch;
 			if (in->lease_end > now)

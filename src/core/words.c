@@ -31,6 +31,7 @@ static const char *const reasons[WHY_REASONS] = {
 	[WHY_ADDRESS_REFUSED] = "address-refused",
 	[WHY_ADDRESS_STUCK] = "address-stuck",
 	[WHY_CONFIG_MISMATCH] = "config-mismatch",
+	[WHY_TWIN] = "twin",
 	[WHY_MAINTENANCE] = "maintenance",
 	[WHY_STOPPING] = "stopping",
 };

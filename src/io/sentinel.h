@@ -31,6 +31,8 @@ struct sentinel_owner {
 	/* An event about the instance. to: with NEWS_SWITCH. */
 	void (*news)(
 	    void *ctx, int sentinel, int instance, enum sentinel_news, const struct svip_host *to);
+	/* A PING among its events, asked then, was answered: all events of before have been told. */
+	void (*pong)(void *ctx, int sentinel, svip_ms asked);
 	/* Subscribed to its events: none is missed from here on, until session(). */
 	void (*listening)(void *ctx, int sentinel);
 	/* The connection that the views came by, or that of the events, was lost or is new. If the events still

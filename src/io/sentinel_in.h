@@ -140,6 +140,7 @@ bool sentinel_query_up(const struct server *);
 void sentinel_news_init(struct server *);
 void sentinel_news_fini(struct server *);
 void sentinel_news_tick(struct server *, svip_ms now);
+void sentinel_news_ping(struct server *, svip_ms now); /* at once, unless one is out */
 
 /* sentinel_known.c */
 void sentinel_known_tick(struct server *, struct rkeep *, svip_ms now);

@@ -64,9 +64,12 @@ on_pong(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked)
 	struct server *s = ((struct rkeep *)ctx)->ctx;
 
 	(void)tag;
-	(void)asked;
-	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+	if (reply == NULL)
+		return;
+	if (reply->type == REDIS_REPLY_ERROR)
 		rkeep_fail(&s->sub, RCONN_PROTOCOL, "PING was answered with an error", true);
+	else
+		s->set->owner->pong(s->set->ctx, s->index, asked);
 }
 
 static void
@@ -127,9 +130,16 @@ static const struct rkeep_owner news_owner = { on_where, on_up, on_message, on_d
 void
 sentinel_news_tick(struct server *s, svip_ms now)
 {
+	if (now - s->pinged >= PING_MS)
+		sentinel_news_ping(s, now);
+}
+
+void
+sentinel_news_ping(struct server *s, svip_ms now)
+{
 	const char *ping[] = { "PING" };
 
-	if (!s->listening || now - s->pinged < PING_MS || rconn_oldest(s->sub.conn) != SVIP_NEVER)
+	if (!s->listening || rconn_oldest(s->sub.conn) != SVIP_NEVER)
 		return;
 	s->pinged = now;
 	if (rconn_command(s->sub.conn, 1, ping, on_pong, 0) == 0)

@@ -123,6 +123,8 @@ tell_view(struct query *q, int instance, const struct svip_host *addr)
 	v.me = s->set->owner->is_me(s->set->ctx, instance, addr);
 	v.down = agree && (m->s_down || m->o_down);
 	s->set->owner->view(s->set->ctx, s->index, instance, &v);
+	if (v.down) /* are there older events on their way? */
+		sentinel_news_ping(s, clock_ms());
 }
 
 static void

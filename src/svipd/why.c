@@ -341,6 +341,10 @@ put_reason(struct sentence *s, enum core_reason reason)
 	case WHY_CONFIG_MISMATCH:
 		put_mismatch(s);
 		return;
+	case WHY_TWIN:
+		sentence_put(s, "another node says that it holds at the same epoch: both take themselves for "
+		                "the master that the Sentinels name");
+		return;
 	case WHY_MAINTENANCE:
 		sentence_put(s, "maintenance is on; ");
 		sentence_confirmations(s);

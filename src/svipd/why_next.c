@@ -67,6 +67,10 @@ why_next(const struct why_about *a, char out[WHY_TEXT_MAX])
 	case WHY_CONFIG_MISMATCH:
 		next = "make svipd.conf the same on every node, then run 'svipctl reload' there";
 		break;
+	case WHY_TWIN:
+		next = "the address that the Sentinels name must belong to one host: look at 'sentinel monitor', "
+		       "and at 'redis' and 'announce' in svipd.conf";
+		break;
 	case WHY_MAINTENANCE:
 		next = "svipctl maintenance off";
 		break;

@@ -750,6 +750,56 @@ a_peer_that_holds_at_a_newer_epoch_ends_the_hold(void **state)
 }
 
 static void
+a_twin_at_the_same_epoch_is_a_fault_on_both(void **state)
+{
+	struct heartbeat hb;
+
+	(void)state;
+	views(&mine, 7);
+	hb = beat(1);
+	hb.instance[0].holding = true;
+	hb.instance[0].hold_epoch = 7;
+	hear(&hb);
+	is(CORE_FAULT, WHY_TWIN);
+	assert_int_equal(core->inst[0].claim_id, 0);
+	hb = beat(1);
+	hear(&hb);
+	take();
+	hb = beat(2);
+	hb.instance[0].holding = true;
+	hb.instance[0].hold_epoch = 7;
+	hear(&hb);
+	lets_go(WHY_TWIN);
+	post_kind(EV_CLEAR);
+	is(CORE_FAULT, WHY_TWIN);
+}
+
+static void
+who_only_watches_cannot_yield_for_others(void **state)
+{
+	struct heartbeat hb;
+
+	(void)state;
+	views(&mine, 7);
+	yield_from(1);
+	hb = beat(2);
+	hb.observe = true;
+	hb.instance[0].yield_epoch = 7;
+	hb.instance[0].yield_id = core->inst[0].claim_id;
+	hear(&hb);
+	assert_int_equal(core->inst[0].kernel, KERNEL_CLEAR);
+}
+
+static void
+an_epoch_beyond_all_epochs_is_no_claim(void **state)
+{
+	(void)state;
+	claim_from(1, UINT64_MAX, 99);
+	assert_int_equal(core->inst[0].yield_id, 0);
+	assert_int_equal(core->inst[0].floor, 0);
+}
+
+static void
 a_claim_of_another_configuration_is_ignored(void **state)
 {
 	struct heartbeat hb;
@@ -1017,6 +1067,9 @@ main(void)
 		T(a_holder_does_not_yield_to_an_older_claim_but_asks),
 		T(a_holder_lets_go_for_a_newer_claim_and_then_yields),
 		T(a_peer_that_holds_at_a_newer_epoch_ends_the_hold),
+		T(a_twin_at_the_same_epoch_is_a_fault_on_both),
+		T(who_only_watches_cannot_yield_for_others),
+		T(an_epoch_beyond_all_epochs_is_no_claim),
 		T(a_claim_of_another_configuration_is_ignored),
 		T(a_promise_is_void_after_a_reset_of_the_sentinels),
 		T(a_recording_of_an_earlier_life_is_refused),

@@ -27,6 +27,8 @@ enum what {
 	RESET,
 	HINT,
 	BROKEN, /* a connection */
+	PONG,   /* on the event stream; asked then */
+	LAGS,   /* no PONG but those told; else one follows each view that is down */
 };
 
 struct happening {
@@ -46,7 +48,8 @@ static const struct svip_host me = { "10.0.0.11", 6379 }, old = { "10.0.0.12", 6
                               third = { "10.0.0.13", 6379 };
 
 static void
-happen(struct evidence *e, struct view *newest, const struct happening *h, svip_ms *listening)
+happen(struct evidence *e, struct view *newest, const struct happening *h, svip_ms *listening,
+    bool *lags)
 {
 	struct view v = { .asked = h->at, .heard = h->at + 2, .epoch = h->epoch, .valid = true };
 	bool is_view = h->what >= OLD_UP && h->what <= ME_DOWN;
@@ -60,6 +63,12 @@ happen(struct evidence *e, struct view *newest, const struct happening *h, svip_
 	if (is_view) {
 		*newest = v;
 		evidence_view(e, &v, *listening);
+		if (v.down && !*lags)
+			evidence_pong(e, v.heard);
+	} else if (h->what == LAGS) {
+		*lags = true;
+	} else if (h->what == PONG) {
+		evidence_pong(e, h->at);
 	} else if (h->what == CLEARED) {
 		evidence_news(e, NEWS_CLEARED, &me, newest, h->at + 1);
 	} else if (h->what == RESET) {
@@ -81,10 +90,11 @@ tell_stories(const struct story *s, size_t n)
 		struct evidence e;
 		struct view newest = { 0 };
 		svip_ms listening = s[c].listening, want = s[c].since;
+		bool lags = false;
 
 		evidence_init(&e);
 		for (const struct happening *h = s[c].h; h->what != END; h++)
-			happen(&e, &newest, h, &listening);
+			happen(&e, &newest, h, &listening, &lags);
 		if (want == 0)
 			want = SVIP_NEVER;
 		if (e.since != want)
@@ -147,6 +157,10 @@ an_unbroken_run_of_down_views_is_evidence(void **state)
 		    { { HINT, 5, 0 }, { OLD_DOWN, 10, 5 }, { HINT, 10, 0 }, { SWITCH_ME, 25, 0 },
 		        { HINT, 26, 0 }, { ME_UP, 30, 6 } },
 		    12 },
+		{ "proved by a PING of after the first view", 1,
+		    { { LAGS, 0, 0 }, { OLD_DOWN, 10, 5 }, { PONG, 12, 0 }, { SWITCH_ME, 25, 0 },
+		        { ME_UP, 30, 6 } },
+		    12 },
 		{ "the leader tells its switch twice", 1,
 		    { { OLD_DOWN, 10, 5 }, { SWITCH_ME, 25, 0 }, { SWITCH_ME, 26, 0 },
 		        { ME_UP, 30, 6 } },
@@ -191,6 +205,18 @@ any_doubt_falls_back_to_the_first_view_that_names_this_node(void **state)
 		    { { OLD_DOWN, 10, 5 }, { ME_UP, 30, 6 }, { CLEARED, 33, 0 },
 		        { SWITCH_ME, 35, 0 } },
 		    32 },
+		{ "older events may still be on their way", 1,
+		    { { LAGS, 0, 0 }, { OLD_DOWN, 10, 5 }, { SWITCH_ME, 25, 0 }, { ME_UP, 30, 6 } },
+		    32 },
+		{ "a PING asked before the run proves nothing", 1,
+		    { { LAGS, 0, 0 }, { OLD_DOWN, 10, 5 }, { PONG, 11, 0 }, { SWITCH_ME, 25, 0 },
+		        { ME_UP, 30, 6 } },
+		    32 },
+		{ "an old switch before the proof, the new one after", 1,
+		    { { LAGS, 0, 0 }, { OLD_DOWN, 10, 5 }, { SWITCH_ME, 15, 0 }, { PONG, 16, 0 },
+		        { SWITCH_ME, 25, 0 }, { ME_UP, 30, 6 } },
+		    32 },
+		{ "reset after it was named", 1, { { ME_UP, 30, 6 }, { RESET, 35, 0 } }, 0 },
 		{ "the switch never heard", 1, { { OLD_DOWN, 10, 5 }, { ME_UP, 30, 6 } }, 32 },
 		{ "a connection broke within the run", 1,
 		    { { OLD_DOWN, 10, 5 }, { BROKEN, 15, 0 }, { OLD_DOWN, 20, 5 },
@@ -295,7 +321,8 @@ enum { SPAN_MS = 60, LATE_MS = 12 };
 
 struct letter {
 	svip_ms sent, heard;
-	bool is_news;
+	bool is_news, is_pong;
+	svip_ms asked; /* of a PING */
 	enum sentinel_news news;
 	struct view view;
 };
@@ -329,7 +356,7 @@ live(struct letter *out, bool busy[SPAN_MS], uint64_t *last_epoch)
 	uint64_t epoch = 5, epoch_at[SPAN_MS];
 	bool down = draw(2) == 0, up_at[SPAN_MS];
 	int n = 0, master = 1;
-	svip_ms news_heard = 0, view_heard = 0, asked = 0;
+	svip_ms news_heard = 0, view_heard = 0, asked = 0, pinged = 0;
 
 	for (svip_ms t = 0; t < SPAN_MS; t++) {
 		struct letter l = { .sent = t };
@@ -353,6 +380,11 @@ live(struct letter *out, bool busy[SPAN_MS], uint64_t *last_epoch)
 			l.heard = later(t, &news_heard);
 			out[n++] = l;
 		}
+		/* A PING that was asked a while ago: its answer takes its place among the events. */
+		out[n++] = (struct letter){ .sent = t,
+			.is_pong = true,
+			.asked = later(t - LATE_MS, &pinged),
+			.heard = later(t, &news_heard) };
 		epoch_at[t] = epoch;
 		up_at[t] = !down;
 		if (t % 3 != 0)
@@ -382,7 +414,7 @@ from_the_date_on_the_sentinel_confirms_nobody_else(void **state)
 	(void)state;
 	rng = 1;
 	for (int life = 0; life < 300000; life++) {
-		struct letter l[2 * SPAN_MS];
+		struct letter l[3 * SPAN_MS];
 		bool busy[SPAN_MS];
 		struct evidence e;
 		struct view newest = { 0 };
@@ -396,6 +428,10 @@ from_the_date_on_the_sentinel_confirms_nobody_else(void **state)
 			for (int i = 0; i < n; i++) {
 				if (l[i].heard != t)
 					continue;
+				if (l[i].is_pong) {
+					evidence_pong(&e, l[i].asked);
+					continue;
+				}
 				if (l[i].is_news) {
 					evidence_news(
 					    &e, l[i].news, &l[i].view.master, &newest, t + 1);

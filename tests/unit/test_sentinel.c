@@ -219,7 +219,7 @@ fake_stop(struct fake *f)
 
 /* ---- the owner ---- */
 
-enum kind { VIEW, FAULT, NEWS, LISTENING, SESSION };
+enum kind { VIEW, FAULT, NEWS, PONG, LISTENING, SESSION };
 
 struct told {
 	enum kind kind;
@@ -228,6 +228,7 @@ struct told {
 	enum reply_fault fault;
 	enum sentinel_news news;
 	struct svip_host to;
+	svip_ms asked; /* of a PONG */
 };
 
 static struct {
@@ -287,6 +288,14 @@ on_news(void *ctx, int sentinel, int instance, enum sentinel_news news, const st
 }
 
 static void
+on_pong(void *ctx, int sentinel, svip_ms asked)
+{
+	(void)ctx;
+	tell(PONG, sentinel, 0)->asked = asked;
+	check_enough();
+}
+
+static void
 on_listening(void *ctx, int sentinel)
 {
 	(void)ctx;
@@ -311,8 +320,8 @@ is_me(void *ctx, int instance, const struct svip_host *host)
 	return strcmp(host->name, "10.0.0.2") == 0;
 }
 
-static const struct sentinel_owner owner = { on_view, on_fault, on_news, on_listening, on_session,
-	is_me };
+static const struct sentinel_owner owner = { on_view, on_fault, on_news, on_pong, on_listening,
+	on_session, is_me };
 
 static void
 on_watchdog(struct ev_loop *loop, struct ev_timer *w, int revents)
@@ -440,6 +449,29 @@ down_is_told_when_both_answers_mean_the_same_master(void **state)
 	fake_start(&f, DOWN, "one");
 	run(&f, 1, "127.0.0.1", views_3);
 	assert_true(first(VIEW)->view.down);
+	stop(&f, 1);
+}
+
+static bool
+pong_of_after_the_first_view(void)
+{
+	for (int i = 0; i < t.n; i++) {
+		if (t.told[i].kind == PONG && count(VIEW) > 0 &&
+		    t.told[i].asked >= first(VIEW)->view.asked)
+			return true;
+	}
+	return false;
+}
+
+static void
+a_view_that_is_down_makes_sure_of_older_events(void **state)
+{
+	struct fake f;
+	(void)state;
+
+	fake_start(&f, DOWN, "one");
+	run(&f, 1, "127.0.0.1", pong_of_after_the_first_view);
+	assert_true(pong_of_after_the_first_view());
 	stop(&f, 1);
 }
 
@@ -679,6 +711,7 @@ main(void)
 		cmocka_unit_test(two_answers_make_a_view),
 		cmocka_unit_test(a_name_is_looked_up_by_a_child),
 		cmocka_unit_test(down_is_told_when_both_answers_mean_the_same_master),
+		cmocka_unit_test(a_view_that_is_down_makes_sure_of_older_events),
 		cmocka_unit_test(
 		    the_leader_of_a_failover_names_the_new_master_and_not_its_old_flags),
 		cmocka_unit_test(an_address_is_never_told_with_the_epoch_before_it),
