@@ -27,7 +27,8 @@ static struct {
 	void (*overrun)(void *);
 	void (*settled)(void *);
 	void *ctx;
-	char buf[READ_BYTES];
+	char buf[READ_BYTES];   /* answers */
+	char heard[READ_BYTES]; /* notifications: what they cause asks the kernel while they are read */
 	char out[SVIP_ADDRESSES_MAX * RTNL_MSG_MAX];
 } nl = { .ask = -1, .hear = -1 };
 
@@ -60,7 +61,7 @@ on_change(struct ev_loop *loop, ev_io *w, int revents)
 
 	(void)loop, (void)w, (void)revents;
 	for (int i = 0; i < READS_MAX; i++) {
-		ssize_t n = recv(nl.hear, nl.buf, sizeof(nl.buf), MSG_DONTWAIT);
+		ssize_t n = recv(nl.hear, nl.heard, sizeof(nl.heard), MSG_DONTWAIT);
 
 		if (n == -1 && errno == EINTR)
 			continue;
@@ -70,7 +71,7 @@ on_change(struct ev_loop *loop, ev_io *w, int revents)
 		}
 		if (n <= 0)
 			break;
-		if (!rtnl_parse(nl.buf, (size_t)n, nl.change, nl.ctx, &why))
+		if (!rtnl_parse(nl.heard, (size_t)n, nl.change, nl.ctx, &why))
 			log_error("netlink: notification not understood: %s", why);
 	}
 	nl.settled(nl.ctx);
@@ -245,7 +246,7 @@ static int
 dump(size_t (*put)(void *, uint32_t), void (*each)(void *, const struct rtnl_info *), void *ctx)
 {
 	struct dump d = { .each = each, .ctx = ctx };
-	int rc = -EAGAIN;
+	int rc;
 
 	for (int i = 0; i < DUMP_TRIES; i++) {
 		each(ctx, NULL);
@@ -253,7 +254,7 @@ dump(size_t (*put)(void *, uint32_t), void (*each)(void *, const struct rtnl_inf
 		if (rc != 0 || !d.interrupted)
 			return rc;
 	}
-	return rc; /* the notifications of what interrupted it will follow */
+	return -EAGAIN; /* something may be missing: nobody may take it for the truth */
 }
 
 int

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <ev.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +16,9 @@
 #include "rtnl.h"
 
 enum {
-	LINKS_MAX = 256,
-	TABLE_MAX = 4096, /* addresses of this host that are looked at */
+	LINKS_MAX = 4096,
+	TABLE_MAX = 32768, /* addresses of this host */
+	AGAIN_MS = 100,    /* after the kernel could not be read */
 };
 
 struct vip {
@@ -37,7 +39,13 @@ static struct {
 	struct rtnl_link link[LINKS_MAX];
 	int n_table;
 	struct rtnl_address table[TABLE_MAX]; /* all addresses as of the last dump */
-	bool dirty;                           /* the table may be out of date */
+	bool too_many;     /* the last dump didn't fit */
+	bool dirty;        /* the table may be out of date */
+	bool links_dirty;  /* so may the links */
+	bool observe;
+	struct ev_loop *loop;
+	ev_timer again;
+	struct log_limit links_limit;
 	int top; /* handles in use are below this */
 	struct vip vip[SVIP_INSTANCES_MAX];
 } v;
@@ -50,11 +58,12 @@ on_dumped_address(void *ctx, const struct rtnl_info *info)
 	(void)ctx;
 	if (info == NULL) {
 		v.n_table = 0;
+		v.too_many = false;
 	} else if (info->kind == RTNL_ADDRESS && info->address.addr.family != 0) {
 		if (v.n_table < TABLE_MAX)
 			v.table[v.n_table++] = info->address;
 		else
-			v.dirty = true; /* more than are looked at: say so again next time */
+			v.too_many = true;
 	}
 }
 
@@ -63,6 +72,8 @@ read_table(void)
 {
 	int rc = rtnl_dump_addresses(on_dumped_address, NULL);
 
+	if (rc == 0 && v.too_many) /* a virtual one may be among those left out */
+		rc = -E2BIG;
 	if (rc != 0)
 		log_error("netlink: this host's addresses can't be read: %s", strerror(-rc));
 	return rc;
@@ -92,13 +103,14 @@ static void
 put_link(const struct rtnl_link *l)
 {
 	struct rtnl_link *old = find_link(l->ifindex);
+	unsigned held;
 
 	if (old == NULL && v.n_links < LINKS_MAX)
 		old = &v.link[v.n_links++];
-	if (old == NULL)
-		log_warning("netlink: more than %d interfaces, %s isn't looked at", LINKS_MAX, l->name);
-	else
+	if (old != NULL)
 		*old = *l;
+	else if (log_allowed(&v.links_limit, 60000, clock_ms(), &held))
+		log_warning("netlink: more than %d interfaces, %s isn't looked at", LINKS_MAX, l->name);
 }
 
 static void
@@ -147,62 +159,66 @@ is_ours(const struct vip *p, const struct rtnl_address *a)
 
 /* ---- orders ---- */
 
-/* Removes every entry of the table that is an address of p. Returns 0 or the positive errno of a refusal. */
+/* Removes every entry of the table that is an address of p, or only those that another hand has put there.
+ * Returns 0 or the positive errno of a refusal; *n is how many there were. */
 static int
-remove_found(struct vip *p, const char *what)
+remove_found(struct vip *p, bool foreign_only, int *n)
 {
 	struct rtnl_address found[SVIP_ADDRESSES_MAX];
-	int error[SVIP_ADDRESSES_MAX], n = 0, rc;
-	char text[SVIP_TEXT_MAX];
+	int error[SVIP_ADDRESSES_MAX], rc;
 
-	for (int t = 0; t < v.n_table && n < SVIP_ADDRESSES_MAX; t++) {
-		if (is_member(p, &v.table[t].addr))
-			found[n++] = v.table[t];
+	*n = 0;
+	for (int t = 0; t < v.n_table && *n < SVIP_ADDRESSES_MAX; t++) {
+		if (is_member(p, &v.table[t].addr) && !(foreign_only && is_ours(p, &v.table[t])))
+			found[(*n)++] = v.table[t];
 	}
-	if (n == 0)
+	if (*n == 0)
 		return 0;
-	if (what != NULL) {
-		const struct rtnl_link *l = find_link(found[0].ifindex);
-
-		log_warning("%s on %s: %s, removing it", svip_addr_text(&found[0].addr, true, text),
-		    l != NULL ? l->name : "?", what);
-	}
-	rc = rtnl_delete(found, n, error);
-	if (rc != 0)
-		return -rc;
-	for (int k = 0; k < n; k++) {
+	rc = rtnl_delete(found, *n, error);
+	for (int k = 0; k < *n && rc == 0; k++) {
 		if (error[k] != 0 && error[k] != EADDRNOTAVAIL && error[k] != ENODEV)
-			return error[k];
+			rc = -error[k];
 	}
-	return 0;
+	return -rc;
 }
 
-/* Makes sure that none of p's addresses is on this host, and says so. */
+/* Removes p's addresses until a dump shows none. Returns 0, or the positive errno of what stands in the way. */
+static int
+clear_all(struct vip *p, bool *removed)
+{
+	int err, n;
+
+	*removed = false;
+	for (int tries = 0; tries < 8; tries++) {
+		err = -read_table();
+		if (err == 0)
+			err = remove_found(p, false, &n);
+		if (err != 0)
+			return err;
+		if (n == 0)
+			return 0;
+		*removed = true;
+	}
+	return EBUSY; /* somebody puts it back as fast as it is removed */
+}
+
+/* Makes sure that none of the instance's addresses is on this host, and says so. */
 static void
 make_clear(int i, const char *what)
 {
 	struct vip *p = &v.vip[i];
-	int err = 0;
+	bool removed = false;
+	int err;
 
 	p->wanted = p->there = false;
-	for (int tries = 0; tries < 4; tries++) {
-		bool any = false;
-
-		err = -read_table();
-		if (err != 0)
-			break;
-		for (int t = 0; t < v.n_table && !any; t++)
-			any = is_member(p, &v.table[t].addr);
-		if (!any) {
-			v.call.clear(v.ctx, i);
-			return;
-		}
-		err = remove_found(p, what);
-		if (err != 0)
-			break;
-		err = EBUSY; /* somebody puts it back as fast as it is removed */
-	}
-	v.call.stuck(v.ctx, i, err);
+	err = v.observe ? 0 : clear_all(p, &removed);
+	if (err == 0)
+		v.call.clear(v.ctx, i);
+	else
+		v.call.stuck(v.ctx, i, err);
+	if (removed && what != NULL)
+		log_warning("%s on %s: %s; removed", svip_addr_text(&p->addr[0], false, (char[SVIP_TEXT_MAX]){ 0 }),
+		    p->interface, what);
 }
 
 static int
@@ -233,6 +249,7 @@ vip_hold(int i, svip_ms until)
 	struct vip *p = &v.vip[i];
 	struct rtnl_address a[SVIP_ADDRESSES_MAX];
 	int error[SVIP_ADDRESSES_MAX], n, rc, err = 0;
+	bool removed;
 	svip_ms now = clock_ms(), left_s;
 
 	p->wanted = true;
@@ -259,11 +276,7 @@ vip_hold(int i, svip_ms until)
 	} else {
 		/* All or none. */
 		p->wanted = false;
-		if (p->ifindex != 0 && rc == 0)
-			(void)rtnl_delete(a, n, error);
-		rc = -read_table();
-		if (rc == 0)
-			rc = remove_found(p, NULL);
+		rc = clear_all(p, &removed);
 		if (rc == 0)
 			v.call.refused(v.ctx, i, err);
 		else
@@ -276,14 +289,22 @@ static void
 reconcile(int i)
 {
 	struct vip *p = &v.vip[i];
-	int found = 0;
-	bool any = false;
+	int found = 0, n, err;
+	bool any = false, foreign = false;
 
 	for (int t = 0; t < v.n_table; t++) {
 		if (!is_member(p, &v.table[t].addr))
 			continue;
 		any = true;
-		found += is_ours(p, &v.table[t]);
+		if (is_ours(p, &v.table[t]))
+			found++;
+		else
+			foreign = true;
+	}
+	if (p->wanted && foreign) { /* it has no lifetime, and would outlive the hold */
+		err = remove_found(p, true, &n);
+		log_warning("%s: another hand has added a virtual address once more; %s", p->interface,
+		    err == 0 ? "removed" : strerror(err));
 	}
 	if (p->wanted && p->there && found < p->n) {
 		p->there = false;
@@ -309,7 +330,7 @@ refresh_link(int i)
 	if (up != p->up) {
 		p->up = up;
 		v.call.link(v.ctx, i, up);
-	} else if (up && (moved || p->relinked)) {
+	} else if (up && p->there && (moved || p->relinked)) {
 		v.call.relinked(v.ctx, i);
 	}
 	p->relinked = false;
@@ -384,21 +405,42 @@ static void
 on_overrun(void *ctx)
 {
 	(void)ctx;
+	v.links_dirty = v.dirty = true;
 	log_warning("netlink: notifications were lost, reading everything again");
-	if (rtnl_dump_links(on_dumped_link, NULL) == 0)
+}
+
+/* Reads again what may be out of date. False: it could not be read. */
+static bool
+look(void)
+{
+	if (v.links_dirty) {
+		if (rtnl_dump_links(on_dumped_link, NULL) != 0)
+			return false;
+		v.links_dirty = false;
 		refresh_links(NULL);
-	v.dirty = true;
+	}
+	v.dirty = false;
+	if (read_table() != 0) {
+		v.dirty = true;
+		return false;
+	}
+	return true;
 }
 
 static void
 on_settled(void *ctx)
 {
 	(void)ctx;
-	if (!v.dirty)
+	if (!v.dirty && !v.links_dirty)
 		return;
-	v.dirty = false;
-	if (read_table() != 0) {
-		v.dirty = true;
+	if (!look()) {
+		ev_timer_stop(v.loop, &v.again);
+		ev_timer_set(&v.again, AGAIN_MS / 1000.0, 0);
+		ev_timer_start(v.loop, &v.again);
+		return;
+	}
+	if (v.observe) {
+		v.call.locals(v.ctx);
 		return;
 	}
 	for (int i = 0; i < v.top; i++) {
@@ -408,16 +450,26 @@ on_settled(void *ctx)
 	v.call.locals(v.ctx);
 }
 
+static void
+on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)w, (void)revents;
+	on_settled(NULL);
+}
+
 /* ---- life ---- */
 
 int
-vip_init(struct ev_loop *loop, const struct vip_calls *call, void *ctx)
+vip_init(struct ev_loop *loop, const struct vip_calls *call, void *ctx, bool observe)
 {
 	int rc;
 
 	memset(&v, 0, sizeof(v));
 	v.call = *call;
 	v.ctx = ctx;
+	v.observe = observe;
+	v.loop = loop;
+	ev_init(&v.again, on_again);
 	rc = rtnl_init(loop, on_change, on_overrun, on_settled, NULL);
 	if (rc == 0)
 		rc = rtnl_dump_links(on_dumped_link, NULL);
@@ -430,6 +482,8 @@ void
 vip_fini(void)
 {
 	rtnl_fini();
+	if (v.loop != NULL)
+		ev_timer_stop(v.loop, &v.again);
 	for (int i = 0; i < v.top; i++)
 		free(v.vip[i].addr);
 	memset(v.vip, 0, sizeof(v.vip));
@@ -478,28 +532,22 @@ vip_is_virtual(const struct svip_addr *a)
 	return owner_of(a) != -1;
 }
 
-bool
-vip_is_local(const struct svip_addr *a)
+int
+vip_local_on(const struct svip_addr *a)
 {
 	if (owner_of(a) != -1)
-		return false;
+		return 0;
 	for (int t = 0; t < v.n_table; t++) {
 		if (svip_addr_same(&v.table[t].addr, a))
-			return true;
+			return v.table[t].ifindex;
 	}
-	return false;
+	return 0;
 }
 
 int
-vip_locals(struct svip_addr *out, int max)
+vip_ifindex(int i)
 {
-	int n = 0;
-
-	for (int t = 0; t < v.n_table && n < max; t++) {
-		if (owner_of(&v.table[t].addr) == -1)
-			out[n++] = v.table[t].addr;
-	}
-	return n;
+	return v.vip[i].ifindex;
 }
 
 bool

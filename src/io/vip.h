@@ -22,8 +22,9 @@ struct vip_calls {
 	void (*locals)(void *ctx);                  /* this host's own addresses have changed */
 };
 
-/* Reads links and addresses and listens to their changes. 0 or -errno. */
-int vip_init(struct ev_loop *, const struct vip_calls *, void *ctx);
+/* Reads links and addresses and listens to their changes. 0 or -errno. observe: touches no address; every instance
+ * counts as clear, for what another program does with its addresses is none of ours. */
+int vip_init(struct ev_loop *, const struct vip_calls *, void *ctx, bool observe);
 void vip_fini(void); /* touches no address */
 
 /* Makes known that the instance with this handle (0 … SVIP_INSTANCES_MAX-1) has these addresses (copied). */
@@ -42,12 +43,13 @@ void vip_hold(int i, svip_ms until);
 /* Removes them, on whatever interface and with whatever prefix; calls clear() or stuck(). */
 void vip_drop(int i);
 
-/* This host has the address, and it is no virtual one. */
-bool vip_is_local(const struct svip_addr *);
-bool vip_is_virtual(const struct svip_addr *);
+/* The interface, by index, that has the address here, which is no virtual one; 0: none. */
+int vip_local_on(const struct svip_addr *);
 
-/* All addresses of this host but the virtual ones: up to max into out; returns how many. */
-int vip_locals(struct svip_addr *out, int max);
+/* The index of the instance's interface; 0: it isn't there. */
+int vip_ifindex(int i);
+
+bool vip_is_virtual(const struct svip_addr *);
 
 /* The instance's link as it is now: false when the interface isn't there. */
 bool vip_link(int i, int *ifindex, uint8_t mac[6], bool *ethernet);

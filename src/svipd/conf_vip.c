@@ -15,6 +15,19 @@ struct redis_key {
 	bool given;            /* an address of this host's own, not loopback */
 };
 
+/* True also when nothing is known of this host. */
+static bool
+is_local(const struct conf_loader *l, const struct svip_addr *a)
+{
+	if (l->host == NULL)
+		return true;
+	for (int i = 0; i < l->host->n_addresses; i++) {
+		if (svip_addr_same(&l->host->address[i], a))
+			return true;
+	}
+	return false;
+}
+
 static bool
 read_redis(struct conf_loader *l, const struct conf_block *b, struct redis_key *out)
 {
@@ -33,6 +46,11 @@ read_redis(struct conf_loader *l, const struct conf_block *b, struct redis_key *
 	if (!svip_host_parse(v->text, REDIS_PORT, &h) || !svip_host_addr(&h, &a)) {
 		conf_wrong(l, e, v,
 		    "is neither a port nor an IP address and port, such as 10.0.0.11:6379");
+		return false;
+	}
+	if (!conf_is_loopback(&a) && !is_local(l, &a)) {
+		conf_wrong(l, e, v, "is no address of this host; in a file that is the same on every "
+		                    "node write the port alone");
 		return false;
 	}
 	*out = (struct redis_key){ .host = h, .given = !conf_is_loopback(&a) };

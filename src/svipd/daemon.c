@@ -64,6 +64,14 @@ send_heartbeats(void)
 	} while (next < d.core.conf.n_instances);
 }
 
+bool
+daemon_holds(int s)
+{
+	const struct instance *in = &d.core.inst[d.slot[s].index];
+
+	return in->kernel == KERNEL_HELD && clock_ms() < in->lease_end;
+}
+
 void
 daemon_announce(int s)
 {
@@ -71,7 +79,7 @@ daemon_announce(int s)
 	uint8_t mac[6];
 	bool ethernet;
 
-	if (!vip_link(s, &ifindex, mac, &ethernet))
+	if (!daemon_holds(s) || !vip_link(s, &ifindex, mac, &ethernet))
 		return;
 	announcer_start(s, ifindex, mac, ethernet);
 	conflict_start(s, ifindex, mac);
@@ -174,9 +182,13 @@ flush(void)
 static void
 drain(void)
 {
-	for (int i = 0; i < d.n_events; i++)
-		step(&d.event[i]);
-	d.n_events = 0;
+	while (d.n_events > 0) {
+		struct core_event ev = d.event[d.first_event];
+
+		d.first_event = (d.first_event + 1) % DAEMON_EVENTS_MAX;
+		d.n_events--;
+		step(&ev);
+	}
 	d.busy = false;
 	flush();
 }
@@ -185,9 +197,9 @@ void
 daemon_post(const struct core_event *ev)
 {
 	if (d.busy) {
-		/* Only the kernel's answers come here: each order has one, so there is always room. */
+		/* Only the kernel's answers come here: an instance has one order under way at a time. */
 		assert(d.n_events < DAEMON_EVENTS_MAX && ev->kind != EV_HEARTBEAT);
-		d.event[d.n_events++] = *ev;
+		d.event[(d.first_event + d.n_events++) % DAEMON_EVENTS_MAX] = *ev;
 		return;
 	}
 	d.busy = true;
@@ -217,8 +229,8 @@ on_timer(struct ev_loop *loop, ev_io *w, int revents)
 static void
 jumped(const char *what, long long ms)
 {
-	log_warning("%s by %lld ms: letting go of everything, to be earned anew", what, ms);
 	daemon_post(&(struct core_event){ .kind = EV_JUMP });
+	log_warning("%s by %lld ms: everything is let go, to be earned anew", what, ms);
 }
 
 /* First of all on every wake-up, before any input is read: have we slept too long, is a lease over? */
@@ -427,6 +439,7 @@ daemon_start(void)
 	for (int i = 0; i < d.core.conf.n_instances; i++)
 		daemon_slot_start(d.slot_of[i]);
 	send_heartbeats();
+	last_turn = clock_ms(); /* the start isn't a turn of the loop */
 	sdnotify_send("READY=1");
 }
 

@@ -27,7 +27,7 @@ struct slot {
 	char conflict[SVIP_TEXT_MAX + 32];
 	char redis_error[SVIP_TEXT_MAX];
 	char fault[SVIP_SENTINELS_MAX][SVIP_TEXT_MAX];
-	struct log_limit virtual_limit, conflict_limit;
+	struct log_limit named_limit, conflict_limit;
 };
 
 struct daemon_state {
@@ -41,7 +41,7 @@ struct daemon_state {
 	struct history history;
 
 	bool busy;                       /* carrying out: events wait in the queue */
-	int n_events;
+	int n_events, first_event;       /* a ring */
 	struct core_event event[DAEMON_EVENTS_MAX];
 	bool send;
 	int n_told;
@@ -65,7 +65,10 @@ void daemon_slot_start(int slot);
 /* The settings' digests go to the core. */
 void daemon_config_changed(void);
 
-/* Starts a burst of announcements for what this slot holds; the caller has looked at the lease. */
+/* The kernel has confirmed the slot's addresses, and the lease is good at this moment. */
+bool daemon_holds(int slot);
+
+/* Starts a burst of announcements, if this slot holds. */
 void daemon_announce(int slot);
 
 /* The answer to one line on the control socket (malloc'd JSON). */

@@ -29,6 +29,15 @@ hands_sentinels(void)
 	return sentinels;
 }
 
+/* Asked before each frame: the lease first. */
+static bool
+may_announce(void *ctx, int s)
+{
+	(void)ctx;
+	daemon_post(&(struct core_event){ .kind = EV_TICK });
+	return daemon_holds(s);
+}
+
 /* ---- the kernel ---- */
 
 static void
@@ -49,8 +58,8 @@ static void
 on_lost(void *ctx, int s)
 {
 	(void)ctx;
+	daemon_post_slot(EV_LOST, s); /* acts first, talks after */
 	log_warning("%s: an address was taken away by another hand", daemon_state()->slot[s].conf.name);
-	daemon_post_slot(EV_LOST, s);
 }
 
 static void
@@ -79,17 +88,17 @@ on_link(void *ctx, int s, bool up)
 	struct daemon_state *d = daemon_state();
 
 	(void)ctx;
+	daemon_post(&(struct core_event){ .kind = EV_LINK, .instance = d->slot[s].index, .yes = up });
 	log_info("%s: %s is %s", d->slot[s].conf.name, d->slot[s].conf.interface, up ? "up" : "down or not there");
 	heartbeat_io_rejoin();
-	daemon_post(&(struct core_event){ .kind = EV_LINK, .instance = d->slot[s].index, .yes = up });
 }
 
 /* The neighbours know another MAC than the link has now. */
 static void
 on_relinked(void *ctx, int s)
 {
-	(void)ctx;
-	daemon_announce(s);
+	if (may_announce(ctx, s))
+		daemon_announce(s);
 }
 
 static void
@@ -146,6 +155,13 @@ on_news(void *ctx, int sentinel, int i, enum sentinel_news news, const struct sv
 }
 
 static void
+on_pong(void *ctx, int sentinel, svip_ms asked)
+{
+	(void)ctx;
+	daemon_post(&(struct core_event){ .kind = EV_PONG, .sentinel = sentinel, .asked = asked });
+}
+
+static void
 on_listening(void *ctx, int sentinel)
 {
 	(void)ctx;
@@ -159,14 +175,37 @@ on_session(void *ctx, int sentinel)
 	daemon_post(&(struct core_event){ .kind = EV_SESSION, .sentinel = sentinel });
 }
 
-/* Is the named endpoint this node's Redis? A virtual address never is: that would be following one's own tail. */
+static bool
+is_loopback(const struct svip_addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	return a->family == 4 ? a->bytes[0] == 127 : memcmp(a->bytes, one, 16) == 0;
+}
+
+static void
+complain(struct slot *s, const struct svip_host *host, const char *what)
+{
+	char text[SVIP_TEXT_MAX];
+	unsigned held;
+
+	if (log_allowed(&s->named_limit, COMPLAIN_MS, clock_ms(), &held))
+		log_error("%s: Sentinel names %s as master: %s; not followed", s->conf.name, svip_host_text(host, text),
+		    what);
+}
+
+/*
+ * Is the named endpoint this node's Redis? No address may be taken for "me" on two nodes. So a loopback address isn't, nor
+ * one of an interface that might exist on every host in the same way (docker0, virbr0): only those beside this
+ * node's own address and beside the virtual ones. A virtual address never is: that would be following one's own tail.
+ */
 static bool
 is_me(void *ctx, int i, const struct svip_host *host)
 {
+	const struct settings *set = daemon_state()->set;
 	struct slot *s = slot_at(i);
 	struct svip_addr a;
-	char text[SVIP_TEXT_MAX];
-	unsigned held;
+	int on;
 
 	(void)ctx;
 	if (s->conf.announce.port != 0 && svip_host_same(host, &s->conf.announce))
@@ -174,18 +213,28 @@ is_me(void *ctx, int i, const struct svip_host *host)
 	if (!svip_host_addr(host, &a))
 		return false;
 	if (vip_is_virtual(&a)) {
-		if (log_allowed(&s->virtual_limit, COMPLAIN_MS, clock_ms(), &held))
-			log_error("%s: Sentinel names the virtual address %s as master: a replica or Sentinel was "
-				  "pointed at it; not followed",
-			    s->conf.name, svip_host_text(host, text));
+		complain(s, host, "that is a virtual address; a replica or a Sentinel was pointed at it");
 		return false;
 	}
+	if (is_loopback(&a) && set->n_nodes > 1) {
+		complain(s, host, "a loopback address is every host's; 'sentinel monitor' needs the master's own");
+		return false;
+	}
+	on = vip_local_on(&a);
+	if (on == 0)
+		return false;
 	if (s->conf.redis_given)
 		return svip_host_same(host, &s->conf.redis);
-	return host->port == s->conf.redis.port && vip_is_local(&a);
+	if (on != vip_ifindex(daemon_state()->slot_of[i]) && on != vip_local_on(&set->node[set->self])) {
+		complain(s, host, "that is an address of this host, but on another interface than its virtual addresses "
+				  "and its address in nodes; say redis = \"ADDRESS:PORT\" here if it is Redis'");
+		return false;
+	}
+	return host->port == s->conf.redis.port;
 }
 
-static const struct sentinel_owner sentinel_owner = { on_view, on_fault, on_news, on_listening, on_session, is_me };
+static const struct sentinel_owner sentinel_owner = { on_view, on_fault, on_news, on_pong, on_listening, on_session,
+	is_me };
 
 /* ---- the local Redis ---- */
 
@@ -221,19 +270,6 @@ on_unknown(void *ctx, int node)
 
 /* ---- announcements ---- */
 
-/* Asked before each frame that a timer sends: the lease first. */
-static bool
-may_announce(void *ctx, int s)
-{
-	struct daemon_state *d = daemon_state();
-	const struct instance *in;
-
-	(void)ctx;
-	daemon_post(&(struct core_event){ .kind = EV_TICK });
-	in = &d->core.inst[d->slot[s].index];
-	return in->kernel == KERNEL_HELD && clock_ms() < in->lease_end;
-}
-
 static void
 on_conflict(void *ctx, int s, const struct svip_addr *addr, const uint8_t mac[6])
 {
@@ -245,11 +281,11 @@ on_conflict(void *ctx, int s, const struct svip_addr *addr, const uint8_t mac[6]
 	slot->conflicts = conflict_count(s);
 	snprintf(slot->conflict, sizeof(slot->conflict), "%s at %02x:%02x:%02x:%02x:%02x:%02x",
 	    svip_addr_text(addr, false, text), mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	if (may_announce(ctx, s))
+		daemon_announce(s);
 	if (log_allowed(&slot->conflict_limit, 10000, clock_ms(), &held))
 		log_warning("%s: another host answers for %s (%u more like this)", slot->conf.name, slot->conflict,
 		    held);
-	if (may_announce(ctx, s))
-		daemon_announce(s);
 }
 
 /* ---- life ---- */
@@ -326,7 +362,7 @@ hands_init(struct ev_loop *loop, char *why, size_t size)
 		.poll_ms = set->poll_ms, .lease_ms = set->lease_ms };
 	int rc;
 
-	rc = vip_init(loop, &vip_calls, NULL);
+	rc = vip_init(loop, &vip_calls, NULL, set->observe);
 	if (rc != 0)
 		return failed(why, size, "netlink", rc);
 	rc = announcer_init(loop, &set->arp, may_announce, NULL);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "conf.h"
 #include "daemon.h"
@@ -107,6 +108,23 @@ read_options(int argc, char **argv, struct options *o)
 		usage(stderr);
 		exit(2);
 	}
+}
+
+/* In the background the working directory is /: a name that is relative now must not mean another file then. */
+static void
+make_absolute(const char **file)
+{
+	char *dir, *path;
+
+	if ((*file)[0] == '/')
+		return;
+	dir = getcwd(NULL, 0);
+	if (dir == NULL || asprintf(&path, "%s/%s", dir, *file) == -1) {
+		fprintf(stderr, "svipd: %s: the working directory can't be told\n", *file);
+		exit(1);
+	}
+	free(dir);
+	*file = path;
 }
 
 /* ---- signals ---- */
@@ -219,6 +237,9 @@ main(int argc, char **argv)
 	char *report;
 
 	read_options(argc, argv, &o);
+	make_absolute(&o.daemon.file);
+	make_absolute(&o.daemon.socket);
+	make_absolute(&o.pidfile);
 	if (o.test)
 		return test(o.daemon.file);
 	umask(027);

@@ -31,7 +31,6 @@ put_ifaddr(void *out, uint16_t type, uint16_t flags, uint32_t seq, const struct 
 	if (a->addr.family == 4 && a->addr.prefix == 32)
 		ifa->ifa_scope = RT_SCOPE_HOST;
 	mnl_attr_put(nlh, IFA_LOCAL, address_len(&a->addr), a->addr.bytes);
-	mnl_attr_put(nlh, IFA_ADDRESS, address_len(&a->addr), a->addr.bytes);
 	return nlh;
 }
 
@@ -41,6 +40,7 @@ rtnl_put_address(void *out, uint32_t seq, const struct rtnl_address *a, uint32_t
 	struct nlmsghdr *nlh = put_ifaddr(out, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, seq, a);
 	struct ifa_cacheinfo life = { .ifa_valid = valid_s };
 
+	mnl_attr_put(nlh, IFA_ADDRESS, address_len(&a->addr), a->addr.bytes);
 	if (a->addr.family == 4)
 		life.ifa_prefered = valid_s; /* 0 is ignored for IPv4 */
 	else
@@ -49,6 +49,7 @@ rtnl_put_address(void *out, uint32_t seq, const struct rtnl_address *a, uint32_t
 	return nlh->nlmsg_len;
 }
 
+/* Without IFA_ADDRESS: the kernel would compare it with the other end's, should somebody have set one. */
 size_t
 rtnl_put_delete(void *out, uint32_t seq, const struct rtnl_address *a)
 {

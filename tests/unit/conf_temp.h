@@ -31,9 +31,9 @@
 
 static char temp_dir[] = "/tmp/svip-conf-XXXXXX";
 static struct conf_report report;
-static struct svip_addr local_address[2];
+static struct svip_addr local_address[4]; /* two networks, and a VIP that is here now */
 static const char *const local_interface[] = { "lo", "eth0" };
-static const struct conf_host host = { local_address, 2, local_interface, 2 };
+static const struct conf_host host = { local_address, 4, local_interface, 2 };
 
 static inline const char *
 temp_path(const char *name)
@@ -141,7 +141,9 @@ temp_make(void **state)
 		return -1;
 	temp_write("key", KEY_1 "\n", strlen(KEY_1) + 1, 0600);
 	return !svip_addr_parse("10.0.0.11/24", &local_address[0]) ||
-	       !svip_addr_parse("10.0.0.50", &local_address[1]);
+	       !svip_addr_parse("10.0.0.50", &local_address[1]) ||
+	       !svip_addr_parse("10.0.0.98", &local_address[2]) ||
+	       !svip_addr_parse("10.0.0.99", &local_address[3]);
 }
 
 static inline int

@@ -176,6 +176,8 @@ static const struct {
 	{ "ttl-min = 256", "svipd.conf:9: ttl-min: \"256\" is not a whole number from 1 to 255" },
 	{ "on-quorum-loss = keep", "svipd.conf:9: on-quorum-loss: \"keep\" is neither" },
 	{ "log-level = loud", "svipd.conf:9: log-level: \"loud\" is none of" },
+	{ "redis = 10.0.0.12:6379",
+	    "svipd.conf:9: redis: \"10.0.0.12:6379\" is no address of this host" },
 	{ "redis = redis1:6379",
 	    "svipd.conf:9: redis: \"redis1:6379\" is neither a port nor an IP address" },
 	{ "announce = \"a b\"", "svipd.conf:9: announce: \"a b\" is not HOST" },
