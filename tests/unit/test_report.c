@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -355,6 +356,28 @@ hostile_texts_do_not_break_the_answer(void **state)
 }
 
 static void
+every_reason_is_in_the_manual(void **state)
+{
+	static char page[65536];
+	const char *dir = getenv("srcdir");
+	char path[512], item[64];
+	FILE *file;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/doc/svipctl.8", dir != NULL ? dir : ".");
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_true(fread(page, 1, sizeof(page) - 1, file) > 0);
+	fclose(file);
+	for (int r = 0; r < WHY_REASONS; r++) {
+		snprintf(item, sizeof(item), ".It Ql %s\n", core_reason_word((enum core_reason)r));
+		if (strstr(page, item) == NULL)
+			fail_msg("svipctl(8) doesn't tell of \"%s\"",
+			    core_reason_word((enum core_reason)r));
+	}
+}
+
+static void
 refusals_carry_a_word_and_each_fault(void **state)
 {
 	json_t *j = parse(report_errors("reload-refused", "nothing has been changed",
@@ -424,6 +447,7 @@ main(void)
 		TEST(an_unknown_name_is_an_error),
 		TEST(history_keeps_the_last_in_order),
 		TEST(hostile_texts_do_not_break_the_answer),
+		TEST(every_reason_is_in_the_manual),
 		TEST(refusals_carry_a_word_and_each_fault),
 		TEST(the_largest_usual_status_fits),
 	};
