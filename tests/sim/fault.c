@@ -16,16 +16,20 @@ enum fault {
 	FLIP,     /* several of them, at several Sentinels */
 	LINK,     /* the interface goes down */
 	REMOVE,   /* another hand removes the addresses */
+	SLOW,     /* some directions are slow */
+	STALL,    /* connections to Sentinels, while datagrams get through */
+	RELAPSE,  /* a story: down, up again unseen by some, then down for good */
 	FAULTS
 };
 
 const struct mix fault_mixes[] = {
-	/* cut isolate one-way crash redis pause kill stop sentinel force flip link remove */
-	{ "all", { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1 } },
-	{ "cuts", { 3, 3, 4, 0, 1, 1, 0, 0, 0, 3, 1, 0, 0 } },
+	/* cut isolate one-way crash redis pause kill stop sentinel force flip link remove slow stall relapse */
+	{ "all", { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1, 2, 2, 1 } },
+	{ "cuts", { 3, 3, 4, 0, 1, 1, 0, 0, 0, 3, 1, 0, 0, 4, 2, 2 } },
 	{ "lives", { 0, 1, 0, 3, 2, 2, 4, 2, 3, 2, 1, 0, 0 } },
-	{ "pauses", { 1, 1, 1, 0, 1, 8, 1, 0, 1, 2, 1, 0, 1 } },
-	{ "flips", { 2, 1, 2, 0, 1, 1, 0, 0, 2, 3, 6, 0, 0 } },
+	{ "pauses", { 1, 1, 1, 0, 1, 8, 1, 0, 1, 2, 1, 0, 1, 1, 3, 1 } },
+	{ "flips", { 2, 1, 2, 0, 1, 1, 0, 0, 2, 3, 6, 2, 0, 2, 4, 1 } },
+	{ "relapses", { 0, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 0, 1, 8 } },
 	{ "single", { 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0 } },
 	{ 0 },
 };
@@ -125,6 +129,9 @@ mend(struct sim *s, struct event *e)
 	case SENTINEL:
 	case FORCE:
 	case REMOVE:
+	case SLOW:
+	case STALL:
+	case RELAPSE:
 	case FAULTS:
 		return;
 	}
@@ -135,6 +142,19 @@ run_stopped(struct sim *s, struct event *e)
 {
 	if (s->node[e->a].alive && s->node[e->a].life == e->gen)
 		node_end(s, e->a);
+}
+
+/* Each direction is as slow as it likes, most are quick. */
+static void
+fault_delays(struct sim *s)
+{
+	static const sim_us delays[] = { 1 * MS, 5 * MS, 50 * MS, 300 * MS, 1200 * MS, 2500 * MS };
+	sim_us quick = delays[draw(s, 4)];
+
+	for (int a = 0; a < HOSTS_MAX; a++) {
+		for (int b = 0; b < HOSTS_MAX; b++)
+			s->delay_max[a][b] = chance(s, 0.75) ? quick : delays[draw(s, 6)];
+	}
 }
 
 /* Which directions are cut; the mending names them again. */
@@ -160,16 +180,68 @@ cut(struct sim *s, enum fault f, int x)
 	return mask;
 }
 
+static void strike(struct sim *, enum fault, int x, sim_us lasts);
+
 static void
-strike(struct sim *s, enum fault f, sim_us lasts)
+run_strike(struct sim *s, struct event *e)
+{
+	if (s->now < s->calm_at)
+		strike(s, (enum fault)e->b, e->a, e->n);
+}
+
+static void
+strike_later(struct sim *s, sim_us wait, enum fault f, int x, sim_us lasts)
+{
+	queue_add(
+	    s, s->now + wait, (struct event){ .run = run_strike, .a = x, .b = (int)f, .n = lasts });
+}
+
+/* Connections of x to all Sentinels: questions, events, or both. */
+static void
+stall(struct sim *s, int x, sim_us lasts)
+{
+	int which = draw(s, 3);
+
+	if (lasts > 4 * SECOND)
+		lasts = 4 * SECOND;
+	if (which != EVENTS)
+		s->node[x].stalled[QUERY] = s->now + lasts;
+	if (which != QUERY)
+		s->node[x].stalled[EVENTS] = s->now + lasts;
+}
+
+/* What polls alone can't see: the master is down, comes back while others hear nothing, and then is cut off while it holds. */
+static void
+relapse(struct sim *s, int x)
+{
+	sim_us back = s->down_after + draw_us(s, 100 * MS, 800 * MS),
+	       again = back + draw_us(s, 100 * MS, 1500 * MS);
+	static const enum fault last[] = { ISOLATE, ISOLATE, PAUSE, REDIS, FORCE };
+
+	strike(s, REDIS, x, back);
+	for (int y = 0; y < s->n_nodes; y++) {
+		if (y != x && chance(s, 0.6))
+			strike_later(s, back - draw_us(s, 0, 200 * MS), STALL, y,
+			    draw_us(s, 300 * MS, 3 * SECOND));
+	}
+	for (int k = draw(s, 3); k > 0; k--)
+		strike_later(s, back, chance(s, 0.5) ? SENTINEL : FORCE, x, 0);
+	strike_later(s, again, last[draw(s, 5)], chance(s, 0.7) ? x : -1,
+	    draw_us(s, 1 * SECOND, 6 * SECOND));
+}
+
+/* x: at this host; -1: where it hurts. */
+static void
+strike(struct sim *s, enum fault f, int x, sim_us lasts)
 {
 	static const char *const words[] = { "partition", "isolation", "one-way cuts", "crash",
 		"redis down", "pause", "kill", "stop", "sentinel restart", "forced failover",
-		"flips", "link down", "removal" };
-	int x = victim(s), i = draw(s, s->n_sentinels);
-	struct event e = { .run = mend, .a = x, .b = (int)f };
-	struct node *n = &s->node[x];
+		"flips", "link down", "removal", "slow", "stall", "relapse" };
+	int at = x != -1 ? x : victim(s), i = draw(s, s->n_sentinels);
+	struct event e = { .run = mend, .a = at, .b = (int)f };
+	struct node *n = &s->node[at];
 
+	x = at;
 	say(s, "FAULT %s, host %d, for %.3f s", words[f], x, (double)lasts / SECOND);
 	trace(s, f);
 	switch (f) {
@@ -224,10 +296,35 @@ strike(struct sim *s, enum fault f, sim_us lasts)
 			node_post(s, x, &(struct core_event){ .kind = EV_LOST });
 		}
 		return;
+	case SLOW: /* until another one makes it quick again */
+		fault_delays(s);
+		return;
+	case STALL:
+		stall(s, x, lasts);
+		return;
+	case RELAPSE:
+		relapse(s, x);
+		return;
 	case FAULTS:
 		return;
 	}
 	queue_add(s, s->now + lasts, e);
+}
+
+void
+fault_ambush(struct sim *s)
+{
+	static const enum fault f[] = { PAUSE, PAUSE, ISOLATE, ONE_WAY, KILL, SLOW, REDIS };
+	int x = victim(s);
+
+	if (s->now >= s->calm_at)
+		return;
+	if (chance(s, 0.4)) { /* it doesn't hold for a moment, hears its peers, and no Sentinel */
+		strike(s, STALL, x, draw_us(s, 1 * SECOND, 4 * SECOND));
+		strike(s, LINK, x, draw_us(s, 10 * MS, 1 * SECOND));
+	} else {
+		strike(s, f[draw(s, 7)], x, draw_us(s, 1 * SECOND, 5 * SECOND));
+	}
 }
 
 static void
@@ -246,7 +343,8 @@ run_fault(struct sim *s, struct event *e)
 		pick -= s->mix->weight[f];
 		if (pick >= 0)
 			continue;
-		strike(s, (enum fault)f, draw_us(s, 50 * MS, (sim_us)lasts_ms[draw(s, 5)] * MS));
+		strike(
+		    s, (enum fault)f, -1, draw_us(s, 50 * MS, (sim_us)lasts_ms[draw(s, 5)] * MS));
 		break;
 	}
 	queue_add(s, s->now + (sim_us)pause_ms[draw(s, 5)] * MS, *e);
@@ -255,6 +353,7 @@ run_fault(struct sim *s, struct event *e)
 void
 fault_start(struct sim *s)
 {
+	fault_delays(s);
 	queue_add(s, draw_us(s, 2 * SECOND, 6 * SECOND), (struct event){ .run = run_fault });
 }
 
@@ -263,17 +362,19 @@ fault_heal_all(struct sim *s)
 {
 	say(s, "CALM: everything is mended");
 	for (int a = 0; a < HOSTS_MAX; a++) {
-		for (int b = 0; b < HOSTS_MAX; b++)
+		for (int b = 0; b < HOSTS_MAX; b++) {
 			s->cut[a][b] = false;
+			s->delay_max[a][b] = 5 * MS;
+		}
 	}
-	s->loss = s->repeat = s->flap = s->refuse = 0;
-	s->delay_max = 5 * MS;
+	s->ambush = s->loss = s->repeat = s->flap = s->refuse = 0;
 	for (int h = 0; h < s->n_hosts; h++) {
 		host_up(s, h);
 		if (h >= s->n_nodes)
 			continue;
 		s->redis_up[h] = true;
 		s->node[h].link_up = true;
+		s->node[h].stalled[QUERY] = s->node[h].stalled[EVENTS] = 0;
 		node_post(s, h, &(struct core_event){ .kind = EV_LINK, .yes = true });
 		if (!s->node[h].alive)
 			node_start(s, h);

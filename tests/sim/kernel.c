@@ -89,10 +89,12 @@ run_hold(struct sim *s, struct event *e)
 	struct node *n = &s->node[e->a];
 	bool refuses = chance(s, s->refuse);
 
-	if (n->life != (uint64_t)e->b) /* the order died with its process */
+	/* The order died with its process, or one before it was refused: no hold comes of it any more. */
+	if (n->life != (uint64_t)e->b || e->gen < k->valid)
 		return;
 	if (refuses || e->at >= e->n) {
 		say(s, "host %d refuses", e->a);
+		k->valid = k->ordered;
 		if (!n->there)
 			kernel_gone(s, e->a, "all or none");
 		answer(s, e->a, n->there ? EV_LOST : EV_REFUSED);
@@ -131,7 +133,12 @@ static void
 order(struct sim *s, int x, void (*run)(struct sim *, struct event *), int64_t n)
 {
 	struct kernel *k = &s->kernel[x];
-	struct event e = { .run = run, .a = x, .b = (int)s->node[x].life, .n = n, .at = s->now };
+	struct event e = { .run = run,
+		.a = x,
+		.b = (int)s->node[x].life,
+		.gen = k->ordered++,
+		.n = n,
+		.at = s->now };
 
 	if (!s->slow_kernel) {
 		run(s, &e);
@@ -139,7 +146,7 @@ order(struct sim *s, int x, void (*run)(struct sim *, struct event *), int64_t n
 	}
 	if (k->busy_until < s->now)
 		k->busy_until = s->now;
-	k->busy_until += draw_us(s, 0, chance(s, 0.1) ? 500 * MS : 2 * MS);
+	k->busy_until += draw_us(s, 0, s->now < s->calm_at && chance(s, 0.03) ? 500 * MS : 2 * MS);
 	queue_add(s, k->busy_until, e);
 }
 

@@ -20,6 +20,12 @@ both_ways(const struct sim *s, int a, int b)
 	return reach(s, a, b) && reach(s, b, a);
 }
 
+sim_us
+net_delay(struct sim *s, int from, int to)
+{
+	return draw_us(s, 50, s->delay_max[from][to]);
+}
+
 static void *
 copy(const void *bytes, size_t len)
 {
@@ -47,7 +53,7 @@ net_datagram(struct sim *s, int from, int to, const uint8_t *bytes, size_t len)
 	if (!reach(s, from, to) || chance(s, s->loss))
 		return;
 	e.data = copy(bytes, len);
-	queue_add(s, s->now + draw_us(s, 50, s->delay_max), e);
+	queue_add(s, s->now + net_delay(s, from, to), e);
 	if (chance(s, s->repeat)) { /* a recording, played again */
 		e.data = copy(bytes, len);
 		queue_add(s, s->now + draw_us(s, 0, 20 * SECOND), e);
@@ -84,16 +90,18 @@ arrive(struct sim *s, struct event *e)
 	int way = e->b, from = way == TO_NODE ? m->sentinel : m->node;
 	int to = way == TO_NODE ? m->node : m->sentinel;
 	bool in_turn = m->number == k->got[way];
+	sim_us stalled = s->node[m->node].stalled[m->connection];
 
 	if (!k->up || k->gen != m->gen)
 		return;
-	if (!in_turn || !reach(s, from, to)) {
-		if (in_turn && chance(s, 0.2)) {
+	if (!in_turn || s->now < stalled || !reach(s, from, to)) {
+		if (in_turn && s->now >= stalled && chance(s, 0.2)) {
 			net_break(s, m->node, m->sentinel, m->connection);
 			return;
 		}
 		if (in_turn)
-			k->due[way] = s->now + draw_us(s, 200 * MS, 1500 * MS);
+			k->due[way] =
+			    s->now < stalled ? stalled : s->now + draw_us(s, 200 * MS, 1500 * MS);
 		e->data = NULL;
 		/* Out of turn: after the one that is held up, whenever that will be. */
 		queue_add(s, in_turn || k->due[way] > s->now ? k->due[way] : s->now + 1 * MS,
@@ -115,7 +123,8 @@ net_send(struct sim *s, int way, const struct message *told)
 {
 	struct message m = *told;
 	struct connection *k = connection_of(s, &m);
-	sim_us at = s->now + draw_us(s, 50, s->delay_max);
+	sim_us at = s->now + (way == TO_NODE ? net_delay(s, m.sentinel, m.node)
+	                                     : net_delay(s, m.node, m.sentinel));
 
 	if (!k->up)
 		return;

@@ -215,6 +215,7 @@ receive_message(struct sim *s, const struct message *m)
 
 	switch (m->kind) {
 	case QUESTION:
+	case PING:
 		return;
 	case ANSWER:
 		n->connection[i][QUERY].asked--;
@@ -224,6 +225,17 @@ receive_message(struct sim *s, const struct message *m)
 		ev.view.master = redis_of(m->to);
 		ev.view.me = m->to == x;
 		node_post(s, x, &ev);
+		if (ev.view.down && n->listening[i])
+			net_send(s, TO_SENTINEL,
+			    &(struct message){ .kind = PING,
+			        .node = x,
+			        .sentinel = i,
+			        .connection = EVENTS,
+			        .asked = kernel_ms(s, x) });
+		return;
+	case PONG:
+		node_post(s, x,
+		    &(struct core_event){ .kind = EV_PONG, .sentinel = i, .asked = m->asked });
 		return;
 	case SUBSCRIBED:
 		n->listening[i] = true;

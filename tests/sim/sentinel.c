@@ -40,6 +40,8 @@ publish(struct sim *s, int i, enum sentinel_news news, int to)
 			        .news = news,
 			        .to = to });
 	}
+	if (news == NEWS_SWITCH && chance(s, s->ambush))
+		fault_ambush(s);
 }
 
 /* ---- who is down ---- */
@@ -56,6 +58,7 @@ run_ping(struct sim *s, struct event *e)
 {
 	struct sentinel *t = &s->sentinel[e->a];
 
+	sim_us every;
 	bool fine = both_ways(s, e->a, t->master) && s->redis_up[t->master] && !chance(s, s->flap);
 
 	/* A master that says for long that it is a replica is down, too. */
@@ -65,7 +68,8 @@ run_ping(struct sim *s, struct event *e)
 		t->unanswered = SIM_NEVER;
 	else if (t->up && t->unanswered == SIM_NEVER)
 		t->unanswered = s->now;
-	run_after(s, draw_us(s, 450 * MS, 1050 * MS), run_ping, e->a, 0, 0, 0);
+	every = s->down_after < SECOND ? s->down_after : SECOND;
+	run_after(s, draw_us(s, every * 9 / 20, every * 21 / 20), run_ping, e->a, 0, 0, 0);
 }
 
 /* ---- failover ---- */
@@ -123,8 +127,8 @@ say_hello(struct sim *s, int i)
 
 	for (int j = 0; t->up && j < s->n_sentinels; j++) {
 		if (j != i && reach(s, i, j) && !chance(s, s->loss))
-			run_after(s, draw_us(s, 100, s->delay_max), hear_hello, j, t->get,
-			    t->current, (int64_t)t->epoch);
+			run_after(s, net_delay(s, i, j), hear_hello, j, t->get, t->current,
+			    (int64_t)t->epoch);
 	}
 }
 
@@ -303,8 +307,13 @@ sentinel_receive(struct sim *s, const struct message *question)
 	const struct sentinel *t = &s->sentinel[question->sentinel];
 	struct message m = *question;
 
-	if (!t->up || s->node[m.node].connection[m.sentinel][QUERY].life != t->life)
+	if (!t->up || s->node[m.node].connection[m.sentinel][m.connection].life != t->life)
 		return;
+	if (m.kind == PING) {
+		m.kind = PONG;
+		net_send(s, TO_NODE, &m);
+		return;
+	}
 	m.kind = ANSWER;
 	m.to = t->get;
 	m.view.epoch = t->epoch;

@@ -11,28 +11,32 @@
 
 #include "sim.h"
 
+enum { STILL_MAX = 100000 }; /* events at one instant */
+
 static const char usage[] =
     "usage: sim [-v] [-q] [-d] [-k] [-m MIX] [-n COUNT] [SEED]\n"
     "  -v  tell everything   -q  only the result   -d  each seed twice, compared\n"
-    "  -k  a slow kernel     -m  all cuts lives pauses flips single\n";
+    "  -k  a slow kernel     -m  all cuts lives pauses flips relapses single\n";
 
 static void
 prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 {
 	static const svip_ms guards[] = { 60, 60, 500, 2200 };
-	static const sim_us delays[] = { 1 * MS, 5 * MS, 50 * MS, 300 * MS, 1200 * MS };
+	static const sim_us downs[] = { 200 * MS, 500 * MS, 1000 * MS, 1500 * MS };
 	static const double losses[] = { 0, 0, 0.05, 0.3 }, flaps[] = { 0, 0, 0.1, 0.4 };
 
 	s->seed = s->rng = seed;
 	s->mix = mix;
 	s->n_nodes = chance(s, 0.6) ? 3 : 2 + draw(s, HOSTS_MAX - 1);
-	s->n_sentinels = chance(s, 0.5) ? 3 : 1 + draw(s, HOSTS_MAX);
+	s->n_sentinels = chance(s, 0.4)   ? 3
+	                 : chance(s, 0.4) ? 1 + draw(s, 2)
+	                                  : 1 + draw(s, HOSTS_MAX);
 	s->n_hosts = s->n_nodes > s->n_sentinels ? s->n_nodes : s->n_sentinels;
 	s->lease_ms = chance(s, 0.5) ? 1000 : 2000;
 	s->guard_ms = guards[draw(s, 4)];
 	s->drift_ppm = 10000;
-	s->down_after = chance(s, 0.5) ? 1 * SECOND : 1500 * MS;
-	s->delay_max = delays[draw(s, 5)];
+	s->down_after = downs[draw(s, 4)];
+	s->ambush = chance(s, 0.5) ? 0.5 : 0;
 	s->loss = losses[draw(s, 4)];
 	s->flap = flaps[draw(s, 4)];
 	s->repeat = chance(s, 0.5) ? 0.02 : 0;
@@ -41,6 +45,7 @@ prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 	s->slow_kernel = slow_kernel;
 	s->calm_at = 30 * SECOND;
 	s->end_at = 65 * SECOND;
+	fault_start(s);
 	for (int h = 0; h < s->n_hosts; h++) {
 		s->host_up[h] = true;
 		if (h < s->n_sentinels)
@@ -52,12 +57,10 @@ prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 		s->redis_up[x] = n->link_up = true;
 		s->redis_master[x] = x == 0;
 		n->boot = draw_us(s, SECOND, 3600 * (sim_us)SECOND);
-		n->ppm = chance(s, 0.5)   ? draw(s, 2 * s->drift_ppm + 1) - s->drift_ppm
-		         : chance(s, 0.5) ? s->drift_ppm
-		                          : -s->drift_ppm;
+		n->ppm = chance(s, 0.25) ? draw(s, 2 * s->drift_ppm + 1) - s->drift_ppm
+		                         : (2 * draw(s, 2) - 1) * s->drift_ppm;
 		node_start(s, x);
 	}
-	fault_start(s);
 }
 
 /* The node that a majority of the Sentinels confirms at one epoch; -1: none. */
@@ -99,6 +102,7 @@ run(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel, bool 
 {
 	struct event e;
 	bool calm = false;
+	int still = 0;
 
 	memset(s, 0, offsetof(struct sim, node));
 	for (int x = 0; x < HOSTS_MAX; x++)
@@ -109,10 +113,14 @@ run(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel, bool 
 	s->verbose = verbose;
 	prepare(s, seed, mix, slow_kernel);
 	say(s,
-	    "%d nodes, %d sentinels, lease %d ms, guard %d ms, delay %d ms, loss %.2f, flap %.2f",
+	    "%d nodes, %d sentinels, lease %d ms, guard %d ms, down after %d ms, loss %.2f, flap "
+	    "%.2f",
 	    s->n_nodes, s->n_sentinels, (int)s->lease_ms, (int)s->guard_ms,
-	    (int)(s->delay_max / MS), s->loss, s->flap);
+	    (int)(s->down_after / MS), s->loss, s->flap);
 	while (s->violation[0] == '\0' && queue_next(s, &e) && e.at < s->end_at) {
+		still = e.at == s->now ? still + 1 : 0;
+		if (still > STILL_MAX)
+			snprintf(s->violation, sizeof(s->violation), "time stands still");
 		s->now = e.at;
 		if (!calm && s->now >= s->calm_at) {
 			calm = true;

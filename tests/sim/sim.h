@@ -59,7 +59,7 @@ struct connection {
 
 enum { QUERY, EVENTS, CONNECTIONS };
 
-enum message_kind { QUESTION, ANSWER, SUBSCRIBED, NEWS, CLOSED };
+enum message_kind { QUESTION, ANSWER, SUBSCRIBED, NEWS, PING, PONG, CLOSED };
 
 struct message {
 	enum message_kind kind;
@@ -68,6 +68,7 @@ struct message {
 	struct view view;
 	enum sentinel_news news;
 	int to;
+	svip_ms asked; /* PING and PONG */
 };
 
 /* ---- hosts ---- */
@@ -94,6 +95,7 @@ struct kernel {
 	svip_ms until; /* as told last */
 	uint64_t gen;
 	sim_us busy_until;
+	uint64_t ordered, valid; /* orders given; those before `valid` are void */
 	sim_us since;
 };
 
@@ -108,6 +110,7 @@ struct node {
 	int n_results;
 	struct core_event result[16];
 	struct connection connection[HOSTS_MAX][CONNECTIONS];
+	sim_us stalled[CONNECTIONS]; /* until then nothing gets through to Sentinels or back */
 	int n_inbox, inbox_max;
 	struct event *inbox; /* what came while it was paused */
 	struct core core;
@@ -120,8 +123,8 @@ struct sim {
 	int n_nodes, n_sentinels, n_hosts;
 	svip_ms lease_ms, guard_ms;
 	int drift_ppm;
-	sim_us down_after, delay_max;
-	double loss, repeat, flap, refuse;
+	sim_us down_after;
+	double loss, repeat, flap, refuse, ambush;
 	bool jumps, slow_kernel;
 	sim_us calm_at, end_at;
 
@@ -131,6 +134,7 @@ struct sim {
 	int n_events, events_max;
 	struct event *events;
 	bool cut[HOSTS_MAX][HOSTS_MAX];
+	sim_us delay_max[HOSTS_MAX][HOSTS_MAX];
 	bool host_up[HOSTS_MAX], redis_up[HOSTS_MAX], redis_master[HOSTS_MAX];
 	struct sentinel sentinel[HOSTS_MAX];
 	struct kernel kernel[HOSTS_MAX];
@@ -157,6 +161,7 @@ void say(struct sim *, const char *, ...) __attribute__((format(printf, 2, 3)));
 /* net.c */
 bool reach(const struct sim *, int a, int b);
 bool both_ways(const struct sim *, int a, int b);
+sim_us net_delay(struct sim *, int from, int to);
 void net_datagram(struct sim *, int from, int to, const uint8_t *bytes, size_t len);
 void net_connect(struct sim *, int node, int sentinel, int connection);
 void net_break(struct sim *, int node, int sentinel, int connection);
@@ -189,6 +194,7 @@ void node_session(struct sim *, int x, int sentinel);
 /* fault.c */
 extern const struct mix fault_mixes[];
 void fault_start(struct sim *);
+void fault_ambush(struct sim *); /* a Sentinel has just switched: the worst moment */
 void fault_heal_all(struct sim *);
 
 #endif
