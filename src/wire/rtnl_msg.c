@@ -49,11 +49,16 @@ rtnl_put_address(void *out, uint32_t seq, const struct rtnl_address *a, uint32_t
 	return nlh->nlmsg_len;
 }
 
-/* Without IFA_ADDRESS: the kernel would compare it with the other end's, should somebody have set one. */
+/* The kernel looks at the prefix length only together with IFA_ADDRESS, which is the other end's if there is one
+ * (inet_rtm_deladdr() in net/ipv4/devinet.c). */
 size_t
 rtnl_put_delete(void *out, uint32_t seq, const struct rtnl_address *a)
 {
-	return put_ifaddr(out, RTM_DELADDR, 0, seq, a)->nlmsg_len;
+	struct nlmsghdr *nlh = put_ifaddr(out, RTM_DELADDR, 0, seq, a);
+	const struct svip_addr *end = a->has_end ? &a->end : &a->addr;
+
+	mnl_attr_put(nlh, IFA_ADDRESS, address_len(end), end->bytes);
+	return nlh->nlmsg_len;
 }
 
 size_t
@@ -87,10 +92,10 @@ rtnl_put_dump_links(void *out, uint32_t seq)
 /* ---- reading ---- */
 
 static void
-copy_address(struct rtnl_address *a, const struct nlattr *attr)
+copy_address(struct svip_addr *a, const struct nlattr *attr)
 {
-	if (mnl_attr_get_payload_len(attr) == address_len(&a->addr))
-		memcpy(a->addr.bytes, mnl_attr_get_payload(attr), address_len(&a->addr));
+	if (mnl_attr_get_payload_len(attr) == address_len(a))
+		memcpy(a->bytes, mnl_attr_get_payload(attr), address_len(a));
 }
 
 /* What address_attr() and link_attr() have found. */
@@ -132,7 +137,12 @@ read_address(const struct nlmsghdr *nlh, struct rtnl_address *a)
 		a->flags = mnl_attr_get_u32(found.flags);
 	/* IFA_ADDRESS is the other end's on a point-to-point link (linux/if_addr.h). */
 	if (found.local != NULL || found.address != NULL)
-		copy_address(a, found.local != NULL ? found.local : found.address);
+		copy_address(&a->addr, found.local != NULL ? found.local : found.address);
+	if (found.local != NULL && found.address != NULL) {
+		a->end.family = a->addr.family;
+		copy_address(&a->end, found.address);
+		a->has_end = !svip_addr_same(&a->end, &a->addr);
+	}
 	return true;
 }
 

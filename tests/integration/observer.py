@@ -167,7 +167,7 @@ def _watch_addresses(child, hosts, wanted):
         sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
     sock.setblocking(False)
     child.watch(sock)
-    held = set()
+    copies = {}  # a host may have an address more than once: it holds until the last copy has gone
     while (ready := child.wait()) is not None:
         if not ready:
             continue
@@ -182,20 +182,25 @@ def _watch_addresses(child, hosts, wanted):
         nsid = next((struct.unpack("i", d[:4])[0] for level, kind, d in ancillary
                      if level == SOL_NETLINK and kind == NETLINK_LISTEN_ALL_NSID), -1)
         host = hosts.get(nsid)
-        for kind, address, stamp in _addresses(data):
+        for kind, address, copy, stamp in _addresses(data):
             vip = wanted.get(address)
             if host is None or vip is None:
                 continue
-            what = "del" if kind == RTM_DELADDR else "renew" if (host, vip) in held else "add"
-            (held.discard if what == "del" else held.add)((host, vip))
+            there = copies.setdefault((host, vip), set())
+            before = len(there)
+            (there.discard if kind == RTM_DELADDR else there.add)(copy)
+            if kind == RTM_DELADDR:
+                what = "less" if there else "del"
+            else:
+                what = "renew" if before else "add"
             record = {"t": t, "host": host, "vip": vip, "what": what}
-            if what != "del" and stamp is not None:
+            if kind == RTM_NEWADDR and stamp is not None:
                 record["lag_ms"] = round((ticks - stamp) * 10, 1)
             child.records.append(record)
 
 
 def _addresses(data):
-    """(type, address, tstamp) of each address message in a datagram."""
+    """(type, address, (interface, prefix length), tstamp) of each address message in a datagram."""
     at = 0
     while at + 16 <= len(data):
         size, kind = struct.unpack_from("=IH", data, at)
@@ -203,6 +208,7 @@ def _addresses(data):
             return
         if kind in (RTM_NEWADDR, RTM_DELADDR):
             address = local = stamp = None
+            prefix, index = struct.unpack_from("=xBxxI", data, at + 16)
             a = at + 16 + 8
             while a + 4 <= at + size:
                 length, attr = struct.unpack_from("=HH", data, a)
@@ -216,7 +222,7 @@ def _addresses(data):
                 elif attr == IFA_CACHEINFO:
                     stamp = struct.unpack_from("=IIII", body)[3]
                 a += (length + 3) & ~3
-            yield kind, local or address, stamp
+            yield kind, local or address, (index, prefix), stamp
         at += (size + 3) & ~3
 
 
@@ -230,6 +236,10 @@ class Prober:
         """client: a Host; macs: MAC -> host's name."""
         self._macs = macs
         self._child = Child(client.ns, lambda child: _probe(child, client, vips, period), realtime=True)
+
+    def know(self, macs):
+        """More MACs of hosts: MAC -> host's name."""
+        self._macs = {**self._macs, **macs}
 
     def answers(self, vip=None):
         """All answers so far: dicts with t, vip, host (or MAC), kind ("answer", "announce"), probe (number)."""
