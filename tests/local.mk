@@ -21,6 +21,28 @@ TESTS += %D%/smoke.sh
 %D%/smoke.log: %D%/smoke/hands
 %C%_smoke_hands_LDADD = $(ROOM_LIBS)
 
+# The core among simulated Sentinels, networks, clocks and kernels.
+dist_check_SCRIPTS += %D%/sim.sh
+EXTRA_DIST += %D%/sim/mutants %D%/sim/mutants.sh
+check_PROGRAMS += %D%/sim/sim
+%C%_sim_sim_SOURCES = \
+	%D%/sim/fault.c \
+	%D%/sim/kernel.c \
+	%D%/sim/net.c \
+	%D%/sim/node.c \
+	%D%/sim/queue.c \
+	%D%/sim/sentinel.c \
+	%D%/sim/sim.c \
+	%D%/sim/sim.h
+%C%_sim_sim_LDADD = libcore.a libwire.a
+TESTS += %D%/sim.sh
+%D%/sim.log: %D%/sim/sim
+
+# Each deliberate mistake in the core has to be found. Takes its time.
+check-mutants:
+	CC='$(CC)' $(SHELL) $(srcdir)/%D%/sim/mutants.sh
+.PHONY: check-mutants
+
 if HAVE_CMOCKA
 unit_tests = \
 	%D%/unit/test_address \

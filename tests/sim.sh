@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# A few hundred simulated clusters of each kind, from the same seeds each time. More: tests/sim/sim -h.
+seeds=${SIM_SEEDS:-200}
+n=0
+rc=0
+echo 1..6
+for mix in all cuts lives pauses flips single; do
+	n=$((n + 1))
+	if said=$(tests/sim/sim -q -m "$mix" -n "$seeds" 1 2>&1); then
+		echo "ok $n - never two holders ($mix): $(printf '%s\n' "$said" | tail -n 1)"
+	else
+		echo "not ok $n - never two holders ($mix)"
+		printf '%s\n' "$said" | sed 's/^/# /'
+		rc=1
+	fi
+done
+exit $rc
