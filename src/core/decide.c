@@ -145,7 +145,8 @@ must_let_go(const struct core *c, const struct instance *in, svip_ms end, svip_m
 	svip_ms until;
 	uint64_t epoch;
 
-	if (now >= end && (!c->conf.hold_on_quorum_loss || contradicted(c, in)))
+	if ((in->kernel == KERNEL_ADDING && now >= in->lease_end) ||
+	    (now >= end && (!c->conf.hold_on_quorum_loss || contradicted(c, in))))
 		*why = seen_down(c, in, now) ? WHY_MASTER_DOWN : WHY_LEASE_EXPIRED;
 	else if (newer_view(c, in, in->hold_epoch, now, &until))
 		*why = WHY_NEWER_EPOCH;
@@ -168,6 +169,8 @@ judge_hold(struct core *c, int i, svip_ms now, svip_ms *due, struct core_actions
 {
 	struct instance *in = &c->inst[i];
 	svip_ms end = lease_end(in->view, c->conf.n_sentinels, in->hold_epoch, in->earn_after, c->conf.lease_ms);
+	/* No second order before the first is answered: else one could be refused and the other be carried out. */
+	bool answered = in->kernel == KERNEL_HELD;
 	enum core_reason why;
 
 	if (must_let_go(c, in, end, now, &why)) {
@@ -175,17 +178,19 @@ judge_hold(struct core *c, int i, svip_ms now, svip_ms *due, struct core_actions
 		return false;
 	}
 	if (now >= end) { /* on-quorum-loss = hold: people have given up the first promise for this */
-		if (in->lease_end - now <= c->conf.lease_ms / 2)
+		if (answered && in->lease_end - now <= c->conf.lease_ms / 2)
 			keep_until(c, i, now + c->conf.lease_ms, now, out);
 		in->take_reason = WHY_QUORUM_LOST_HELD;
-		*due = in->lease_end - c->conf.lease_ms / 2;
+		*due = in->lease_end - (answered ? c->conf.lease_ms / 2 : 0);
 	} else {
-		if (end > in->lease_end)
+		if (answered && end > in->lease_end)
 			keep_until(c, i, end, now, out);
 		*due = end; /* earlier than the kernel was told when a Sentinel has taken its word back */
 		if (in->take_reason == WHY_QUORUM_LOST_HELD)
 			in->take_reason = WHY_QUORUM_CONFIRMED;
 	}
+	if (!answered && in->lease_end < *due)
+		*due = in->lease_end;
 	return true;
 }
 
@@ -428,6 +433,11 @@ decide_held(struct core *c, int i, svip_ms now, struct core_actions *out)
 	struct instance *in = &c->inst[i];
 	svip_ms due;
 
+	if (in->kernel == KERNEL_CLEAR) {
+		/* Nobody wants it any more. */
+		let_go(c, i, in->reason, out);
+		return;
+	}
 	if (in->kernel != KERNEL_ADDING)
 		return;
 	/* The kernel may have kept us waiting: the lease once more, before anything is announced. */
@@ -486,12 +496,14 @@ void
 decide_lost(struct core *c, int i, svip_ms now, struct core_actions *out)
 {
 	struct instance *in = &c->inst[i];
+	svip_ms due;
 
 	if (in->kernel != KERNEL_HELD)
 		return;
 	/* Another's hand took it. If the lease is good, judge_hold() tells the kernel again, as it knows of none. */
 	in->lease_end = SVIP_LONG_AGO;
-	in->kernel = KERNEL_ADDING;
+	if (judge_hold(c, i, now, &due, out))
+		in->kernel = KERNEL_ADDING;
 	decide(c, i, now, out);
 }
 

@@ -70,6 +70,18 @@ count(enum core_action_kind kind)
 	return n;
 }
 
+static svip_ms
+last_hold_until(void)
+{
+	svip_ms until = SVIP_LONG_AGO;
+
+	for (int i = 0; i < out->n; i++) {
+		if (out->a[i].kind == ACT_HOLD)
+			until = out->a[i].until;
+	}
+	return until;
+}
+
 static void
 start_with(const struct core_conf *conf)
 {
@@ -414,6 +426,59 @@ a_refused_address_is_no_master_and_is_tried_again(void **state)
 	now += 1;
 	post_kind(EV_TICK);
 	assert_int_equal(count(ACT_HOLD), 1);
+}
+
+/* Else one may be refused and the next one carried out: whose answer would count? */
+static void
+the_kernel_has_one_order_at_a_time(void **state)
+{
+	(void)state;
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+	now += 100;
+	views(&mine, 7);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+	assert_int_equal(count(ACT_HOLD), 0);
+	post_kind(EV_HELD);
+	assert_int_equal(last_hold_until(), now + LEASE);
+	is(CORE_MASTER, WHY_ALL_YIELDED);
+}
+
+static void
+an_order_without_an_answer_ends_at_its_own_time(void **state)
+{
+	(void)state;
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	now += LEASE / 2;
+	views(&mine, 7);
+	now += LEASE / 2 - 1;
+	post_kind(EV_TICK);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+	assert_true(core_deadline(core) <= now + 1);
+	now += 1;
+	post_kind(EV_TICK);
+	lets_go(WHY_LEASE_EXPIRED);
+}
+
+static void
+an_address_that_comes_after_a_refusal_is_removed(void **state)
+{
+	(void)state;
+	views(&mine, 7);
+	yield_from(1);
+	yield_from(2);
+	post(&(struct core_event){ .kind = EV_REFUSED, .error = EPERM });
+	assert_int_equal(core->inst[0].kernel, KERNEL_CLEAR);
+	post_kind(EV_HELD);
+	assert_int_equal(core->inst[0].kernel, KERNEL_REMOVING);
+	assert_int_equal(count(ACT_DROP), 1);
+	assert_int_equal(count(ACT_ANNOUNCE), 0);
+	post_kind(EV_CLEAR);
+	is(CORE_FAULT, WHY_ADDRESS_REFUSED);
 }
 
 static void
@@ -1045,6 +1110,9 @@ main(void)
 		T(another_configuration_forbids_taking_even_when_silent_since),
 		T(maintenance_keeps_from_taking_and_not_from_holding),
 		T(a_refused_address_is_no_master_and_is_tried_again),
+		T(the_kernel_has_one_order_at_a_time),
+		T(an_order_without_an_answer_ends_at_its_own_time),
+		T(an_address_that_comes_after_a_refusal_is_removed),
 		T(an_address_confirmed_too_late_is_removed_unannounced),
 		T(a_hold_is_renewed_by_later_questions),
 		T(a_late_answer_gives_a_short_lease),
