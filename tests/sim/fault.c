@@ -292,8 +292,7 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 	case REMOVE:
 		if (s->kernel[x].there) {
 			kernel_gone(s, x, "another hand");
-			n->there = false;
-			node_post(s, x, &(struct core_event){ .kind = EV_LOST });
+			node_look(s, x);
 		}
 		return;
 	case SLOW: /* until another one makes it quick again */

@@ -77,9 +77,7 @@ run_expire(struct sim *s, struct event *e)
 	if (s->kernel[e->a].gen != e->gen)
 		return;
 	kernel_gone(s, e->a, "lifetime over");
-	s->node[e->a].there = false;
-	if (s->node[e->a].alive && !s->node[e->a].paused)
-		answer(s, e->a, EV_LOST);
+	node_look(s, e->a);
 }
 
 static void

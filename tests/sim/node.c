@@ -10,7 +10,7 @@
 
 #include "sim.h"
 
-enum { BEAT_MS = 500, DATAGRAM = 1, POSTED = 2 };
+enum { BEAT_MS = 500, DATAGRAM = 1, POSTED = 2, LOOK = 3 };
 
 static const uint64_t id = 4711;
 
@@ -197,6 +197,19 @@ node_post(struct sim *s, int x, const struct core_event *ev)
 /* ---- in ---- */
 
 void
+node_look(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+
+	if (n->paused) {
+		keep(s, (struct event){ .a = x, .b = LOOK });
+	} else if (n->there && !s->kernel[x].there) {
+		n->there = false;
+		node_post(s, x, &(struct core_event){ .kind = EV_LOST });
+	}
+}
+
+void
 node_session(struct sim *s, int x, int i)
 {
 	node_post(s, x, &(struct core_event){ .kind = EV_SESSION, .sentinel = i });
@@ -258,7 +271,9 @@ receive(struct sim *s, const struct event *e)
 {
 	struct node *n = &s->node[e->a];
 
-	if (e->b == POSTED) {
+	if (e->b == LOOK) {
+		node_look(s, e->a);
+	} else if (e->b == POSTED) {
 		node_post(s, e->a, e->data);
 	} else if (e->b == DATAGRAM) {
 		static struct heartbeat hb;
@@ -298,7 +313,7 @@ stream_of(const struct event *e)
 
 	if (e->b == 0)
 		return m->sentinel * CONNECTIONS + m->connection;
-	return e->b == POSTED ? -1 : -2 - (int)(e->order & 0xffff);
+	return e->b == POSTED || e->b == LOOK ? -1 : -2 - (int)(e->order & 0xffff);
 }
 
 /* It goes on: first the look at the time, then whatever has come, each stream in its order. */

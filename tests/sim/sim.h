@@ -190,6 +190,7 @@ void node_post(struct sim *, int x, const struct core_event *);
 void node_receive(struct sim *,
     struct event *); /* a = node, data = struct message or datagram (b = 1, n = length) */
 void node_session(struct sim *, int x, int sentinel);
+void node_look(struct sim *, int x); /* at the kernel: something has changed there */
 
 /* fault.c */
 extern const struct mix fault_mixes[];
