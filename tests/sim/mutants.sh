@@ -8,8 +8,6 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 patches=$top/tests/sim/mutants
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-seeds=${1:-2000}
-[ $# -gt 0 ] && shift
 missed=0
 
 # build NAME...: the simulator around the core with these patches.
@@ -32,7 +30,8 @@ hunt()
 			# shellcheck disable=SC2086
 			answer=$("$work/sim" -q $kernel -m $mix -n $((seeds / 2)) 2>&1) || {
 				seed=$(printf '%s\n' "$answer" | sed -n 's/^seed \([0-9]*\): .*/\1/p')
-				echo "found   $1 after $((tried + ${seed:-0})) seeds ($mix$kernel): $(printf '%s\n' "$answer" | head -n 1)"
+				echo "found   $1 after $((tried + ${seed:-0})) seeds ($mix$kernel): $(
+				    printf '%s\n' "$answer" | head -n 1)"
 				return 0
 			}
 			tried=$((tried + seeds / 2))
@@ -41,21 +40,41 @@ hunt()
 	return 1
 }
 
-[ $# -gt 0 ] || set -- $(cd "$patches" && ls ./*.patch | sed 's|^\./||; s|\.patch$||')
-for mutant in "$@"; do
-	if ! build "$mutant"; then
-		echo "BROKEN  $mutant: doesn't apply or compile"
-		missed=$((missed + 1))
-	elif hunt "$mutant"; then
-		:
-	elif [ "$mutant" = no-courtesy ]; then
-		echo "fine    $mutant: not found in $tried seeds, as it should be"
-	elif build "$mutant" no-courtesy && hunt "$mutant, without courtesies,"; then
-		:
+# judge NAME
+judge()
+{
+	if ! build "$1"; then
+		echo "BROKEN  $1: doesn't apply or compile"
+	elif hunt "$1"; then
+		return
+	elif [ "$1" = no-courtesy ]; then
+		echo "fine    $1: not found in $tried seeds, as it should be"
+		return
+	elif build "$1" no-courtesy && hunt "$1, without courtesies,"; then
+		return
 	else
-		missed=$((missed + 1))
-		echo "MISSED  $mutant in $tried seeds twice: $(head -n 1 "$patches/$mutant.patch")"
+		echo "MISSED  $1 in $tried seeds, twice: $(head -n 1 "$patches/$1.patch")"
 	fi
-done
-echo "$missed not found"
-[ "$missed" -eq 0 ]
+	missed=$((missed + 1))
+}
+
+main()
+{
+	seeds=${1:-2000}
+	[ $# -gt 0 ] && shift
+	if [ $# -gt 0 ]; then
+		for name in "$@"; do
+			judge "$name"
+		done
+	else
+		for patch in "$patches"/*.patch; do
+			patch=${patch##*/}
+			judge "${patch%.patch}"
+		done
+	fi
+	echo "$missed not found"
+	[ "$missed" -eq 0 ]
+}
+
+main "$@"
+exit
