@@ -24,13 +24,13 @@ enum fault {
 
 const struct mix fault_mixes[] = {
 	/* cut isolate one-way crash redis pause kill stop sentinel force flip link remove slow stall relapse */
-	{ "all", { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1, 2, 2, 1 } },
-	{ "cuts", { 3, 3, 4, 0, 1, 1, 0, 0, 0, 3, 1, 0, 0, 4, 2, 2 } },
-	{ "lives", { 0, 1, 0, 3, 2, 2, 4, 2, 3, 2, 1, 0, 0 } },
-	{ "pauses", { 1, 1, 1, 0, 1, 8, 1, 0, 1, 2, 1, 0, 1, 1, 3, 1 } },
-	{ "flips", { 2, 1, 2, 0, 1, 1, 0, 0, 2, 3, 6, 2, 0, 2, 4, 1 } },
-	{ "relapses", { 0, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 0, 1, 8 } },
-	{ "single", { 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0 } },
+	{ "all", false, { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1, 2, 2, 1 } },
+	{ "cuts", false, { 3, 3, 4, 0, 1, 1, 0, 0, 0, 3, 1, 0, 0, 4, 2, 2 } },
+	{ "lives", false, { 0, 1, 0, 3, 2, 2, 4, 2, 3, 2, 1, 0, 0 } },
+	{ "pauses", false, { 1, 1, 1, 0, 1, 8, 1, 0, 1, 2, 1, 0, 1, 1, 3, 1 } },
+	{ "flips", false, { 2, 1, 2, 0, 1, 1, 0, 0, 2, 3, 6, 2, 0, 2, 4, 1 } },
+	{ "relapses", true, { 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 8 } },
+	{ "single", false, { 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0 } },
 	{ 0 },
 };
 
@@ -149,11 +149,12 @@ static void
 fault_delays(struct sim *s)
 {
 	static const sim_us delays[] = { 1 * MS, 5 * MS, 50 * MS, 300 * MS, 1200 * MS, 2500 * MS };
-	sim_us quick = delays[draw(s, 4)];
+	sim_us quick = delays[draw(s, s->mix->narrow ? 2 : 4)];
 
 	for (int a = 0; a < HOSTS_MAX; a++) {
 		for (int b = 0; b < HOSTS_MAX; b++)
-			s->delay_max[a][b] = chance(s, 0.75) ? quick : delays[draw(s, 6)];
+			s->delay_max[a][b] =
+			    chance(s, 0.75) || s->mix->narrow ? quick : delays[draw(s, 6)];
 	}
 }
 
@@ -218,6 +219,8 @@ relapse(struct sim *s, int x)
 	       again = back + draw_us(s, 100 * MS, 1500 * MS);
 	static const enum fault last[] = { ISOLATE, ISOLATE, PAUSE, REDIS, FORCE };
 
+	for (int i = 0; i < s->n_sentinels; i++) /* as after a failover that was tried just now */
+		s->sentinel[i].next_failover = s->now + again;
 	strike(s, REDIS, x, back);
 	for (int y = 0; y < s->n_nodes; y++) {
 		if (y != x && chance(s, 0.6))
@@ -346,7 +349,8 @@ run_fault(struct sim *s, struct event *e)
 		    s, (enum fault)f, -1, draw_us(s, 50 * MS, (sim_us)lasts_ms[draw(s, 5)] * MS));
 		break;
 	}
-	queue_add(s, s->now + (sim_us)pause_ms[draw(s, 5)] * MS, *e);
+	queue_add(
+	    s, s->now + (sim_us)pause_ms[s->mix->narrow ? 3 + draw(s, 2) : draw(s, 5)] * MS, *e);
 }
 
 void

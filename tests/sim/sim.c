@@ -31,7 +31,6 @@ prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 	s->n_sentinels = chance(s, 0.4)   ? 3
 	                 : chance(s, 0.4) ? 1 + draw(s, 2)
 	                                  : 1 + draw(s, HOSTS_MAX);
-	s->n_hosts = s->n_nodes > s->n_sentinels ? s->n_nodes : s->n_sentinels;
 	s->lease_ms = chance(s, 0.5) ? 1000 : 2000;
 	s->guard_ms = guards[draw(s, 4)];
 	s->drift_ppm = 10000;
@@ -41,6 +40,15 @@ prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 	s->flap = flaps[draw(s, 4)];
 	s->repeat = chance(s, 0.5) ? 0.02 : 0;
 	s->refuse = chance(s, 0.3) ? 0.05 : 0;
+	if (mix->narrow) {
+		s->n_nodes = 2 + draw(s, 2);
+		s->n_sentinels = 1 + draw(s, 3);
+		s->lease_ms = 2000;
+		s->guard_ms = 60;
+		s->down_after = downs[draw(s, 2)];
+		s->loss = s->flap = s->ambush = s->repeat = s->refuse = 0;
+	}
+	s->n_hosts = s->n_nodes > s->n_sentinels ? s->n_nodes : s->n_sentinels;
 	s->jumps = chance(s, 0.5);
 	s->slow_kernel = slow_kernel;
 	s->calm_at = 30 * SECOND;

@@ -39,6 +39,8 @@ struct event {
 
 struct mix {
 	const char *name;
+	bool
+	    narrow; /* few Sentinels, quick ones, on a quick network: for what needs many things at once */
 	int weight[16]; /* for each fault of fault.c */
 };
 
