@@ -134,7 +134,7 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/why.h \
 	%D%/svipd/why_next.c
 
-ROOM_LIBS = libio.a libcore.a libwire.a $(EV_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(MNL_LIBS) \
+ROOM_LIBS = libio.a libcore.a libwire.a $(EV_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(MNL_LIBS) $(NFTNL_LIBS) \
 	$(SODIUM_LIBS) $(CAPNG_LIBS)
 SVIPD_LIBS = libdaemon.a $(ROOM_LIBS) $(CONFUSE_LIBS)
 
