@@ -26,6 +26,7 @@ enum core_reason {
 	WHY_TAKING,           /* the kernel has been asked for the addresses */
 	WHY_QUORUM_CONFIRMED, /* holding: older leases have run out */
 	WHY_ALL_YIELDED,      /* holding: every other node has said that it holds nothing */
+	WHY_TAKEN_OVER,       /* holding: what this host's svipd held before its end was still good */
 	WHY_QUORUM_LOST_HELD, /* holding without a lease, as on-quorum-loss = hold orders */
 	WHY_LEASE_EXPIRED,    /* let go: no fresh majority */
 	WHY_PEER_NEWER,       /* let go: a peer holds or claims at a newer epoch */
@@ -35,6 +36,7 @@ enum core_reason {
 	WHY_ADDRESS_REFUSED,  /* the kernel would not add an address */
 	WHY_ADDRESS_STUCK,    /* the kernel would not remove an address */
 	WHY_CONFIG_MISMATCH,  /* a peer has another safety part of the configuration */
+	WHY_GUARD_UNKNOWN,    /* this node's release may be later than others count on, and not all have heard it */
 	WHY_TWIN,             /* a peer holds at the same epoch: both take themselves for the same master */
 	WHY_MAINTENANCE,
 	WHY_STOPPING,
@@ -47,7 +49,10 @@ const char *core_reason_word(enum core_reason); /* "lease-expired", … */
 /* ---- what the core must know at its start ---- */
 
 struct core_conf {
-	svip_ms lease_ms, guard_ms, poll_ms, heartbeat_ms;
+	svip_ms lease_ms, poll_ms, heartbeat_ms;
+	svip_ms guard_ms;           /* how late this node's own release may come at most; heartbeats tell it */
+	svip_ms guard_least_ms;     /* what is counted with for anybody at least, on all nodes; <= guard_ms */
+	svip_ms guard_unheard_ms;   /* what is counted with for a node that this process has not heard */
 	int drift_ppm;              /* bound of a clock's rate error, parts per million */
 	int n_sentinels, n_nodes, self, n_instances;
 	bool hold_on_quorum_loss, observe;
@@ -96,6 +101,8 @@ enum core_event_kind {
 	EV_REFUSED,    /* instance, error: the kernel refused; none of the addresses is there */
 	EV_CLEAR,      /* instance: the kernel has confirmed that none of the addresses is there */
 	EV_STUCK,      /* instance, error: the kernel refused to remove; they may be there */
+	EV_INHERIT,    /* instance, epoch, until: at the start, in place of EV_CLEAR: the kernel has all addresses, and this
+	                  host's process before this one held at that epoch until then; it is dead */
 	EV_LOST,       /* instance: an address is gone though held (another's hand, or its lifetime) */
 	EV_HEARTBEAT,  /* hb: authenticated, of this cluster; not yet checked for freshness */
 	EV_UNKNOWN,    /* peer: a datagram from its address that could not be authenticated */
@@ -110,7 +117,8 @@ struct core_event {
 	int instance, sentinel, peer; /* as the kind says; otherwise not read */
 	bool yes;
 	int error;                    /* positive errno */
-	svip_ms asked;
+	svip_ms asked, until;
+	uint64_t epoch;
 	enum sentinel_news news;
 	struct svip_host to;
 	struct view view;
@@ -187,6 +195,7 @@ struct instance {
 
 	uint64_t hold_epoch;      /* ADDING, HELD, REMOVING */
 	svip_ms lease_end;        /* of hold_epoch, as last told to the kernel */
+	svip_ms inherited;        /* end of the predecessor's lease of hold_epoch; SVIP_LONG_AGO: none */
 	enum core_reason take_reason; /* QUORUM_CONFIRMED or ALL_YIELDED */
 	enum core_reason drop_reason; /* while REMOVING */
 	svip_ms earn_after;       /* views asked before this don't count (a jump of the clocks) */
@@ -226,6 +235,7 @@ struct peer {
 	uint32_t rtt_us;
 	uint32_t version;
 	uint32_t lease_ms, guard_ms;
+	uint32_t cand_guard_ms;   /* the largest that a process not yet established has told */
 	uint8_t digest_safety[SVIP_DIGEST_LEN], digest_all[SVIP_DIGEST_LEN];
 	enum core_peer_config config;
 	bool heard_config;        /* `config` is from an established peer */

@@ -3,7 +3,8 @@
  * The decision core: folds dated events into facts, then decides for each instance touched. Reads no clock, owns no
  * descriptor, allocates nothing, logs nothing; whatever it wants done leaves as an action.
  *
- *   kernel's word:  UNKNOWN ──EV_CLEAR──► CLEAR ──ACT_HOLD──► ADDING ──EV_HELD──► HELD
+ *   kernel's word:  UNKNOWN ──EV_INHERIT──► HELD
+ *                   UNKNOWN ──EV_CLEAR──► CLEAR ──ACT_HOLD──► ADDING ──EV_HELD──► HELD
  *                                          ▲ ▲                  │ EV_REFUSED       │ let_go()
  *                                          │ └──────────────────┘                  ▼
  *                                          └───────EV_CLEAR─────────────── REMOVING ──EV_STUCK──► STUCK (again)
@@ -28,7 +29,7 @@ instance_init(struct instance *in, uint64_t id, svip_ms now)
 		evidence_init(&in->evidence[i]);
 	in->role_asked = SVIP_LONG_AGO;
 	in->retry_at = SVIP_LONG_AGO;
-	in->lease_end = SVIP_LONG_AGO;
+	in->lease_end = in->inherited = SVIP_LONG_AGO;
 	in->earn_after = SVIP_LONG_AGO;
 	in->named_since = SVIP_NEVER;
 	in->below_since = SVIP_NEVER;
@@ -44,6 +45,8 @@ core_init(struct core *c, const struct core_conf *conf, const uint64_t *ids, svi
 	assert(conf->self >= 0 && conf->self < conf->n_nodes);
 	assert(conf->n_instances >= 0 && conf->n_instances <= SVIP_INSTANCES_MAX);
 	assert(conf->lease_ms > 0 && conf->incarnation != 0);
+	assert(conf->guard_least_ms <= conf->guard_ms &&
+	       conf->guard_least_ms <= conf->guard_unheard_ms);
 	memset(c, 0, offsetof(struct core, inst));
 	c->conf = *conf;
 	c->rng = conf->seed;
@@ -115,8 +118,12 @@ fold_view(struct core *c, struct instance *in, int s, const struct view *told, s
 	/* Answers may overtake each other on two connections; the later question has the later word. */
 	if (old->valid && v.asked < old->asked) {
 		if (v.epoch > old->epoch)
-			*old = (struct view){ .asked = old->asked, .heard = now + 1, .since = now + 1, .epoch = v.epoch,
-				.master = v.master, .valid = true };
+			*old = (struct view){ .asked = old->asked,
+				.heard = now + 1,
+				.since = now + 1,
+				.epoch = v.epoch,
+				.master = v.master,
+				.valid = true };
 		return;
 	}
 	v.heard = now + 1; /* rounded up */
@@ -155,7 +162,8 @@ find_instance(const struct core *c, uint64_t id)
 
 /* Notes what a peer says of each instance, and decides for it. */
 static void
-fold_heartbeat(struct core *c, const struct heartbeat *hb, svip_ms now, uint64_t now_us, struct core_actions *out)
+fold_heartbeat(struct core *c, const struct heartbeat *hb, svip_ms now, uint64_t now_us,
+    struct core_actions *out)
 {
 	bool unsafe = peer_config_unsafe(c);
 	int p;
@@ -184,10 +192,15 @@ fold_heartbeat(struct core *c, const struct heartbeat *hb, svip_ms now, uint64_t
 		/* A peer that has let go: its neighbours' caches may still point to it. */
 		if (pi->holding && !h->holding && in->kernel == KERNEL_HELD && !c->conf.observe)
 			decide_act(out, ACT_ANNOUNCE, i);
-		*pi = (struct peer_instance){ .known = true, .state = h->state, .holding = h->holding,
-			.hold_epoch = h->hold_epoch, .lease_left_ms = h->lease_left_ms,
-			.claim_epoch = h->claim_epoch, .claim_id = h->claim_id,
-			.yield_epoch = h->yield_epoch, .yield_id = h->yield_id };
+		*pi = (struct peer_instance){ .known = true,
+			.state = h->state,
+			.holding = h->holding,
+			.hold_epoch = h->hold_epoch,
+			.lease_left_ms = h->lease_left_ms,
+			.claim_epoch = h->claim_epoch,
+			.claim_id = h->claim_id,
+			.yield_epoch = h->yield_epoch,
+			.yield_id = h->yield_id };
 		/* Who only watches can't speak for what another program does with the addresses. */
 		if (verdict == PEER_FRESH && (!c->peer[p].observe || c->conf.observe))
 			claim_yielded(in, p, h->yield_epoch, h->yield_id);
@@ -234,6 +247,10 @@ fold_kernel(struct core *c, const struct core_event *ev, svip_ms now, struct cor
 	case EV_LOST:
 		decide_lost(c, ev->instance, now, out);
 		return;
+	case EV_INHERIT:
+		if (in->kernel == KERNEL_UNKNOWN && !c->conf.observe)
+			decide_inherit(c, ev->instance, ev->epoch, ev->until, now, out);
+		return;
 	default:
 		assert(!"not the kernel's word");
 	}
@@ -276,7 +293,8 @@ expire(struct core *c, svip_ms now, struct core_actions *out)
 }
 
 void
-core_step(struct core *c, const struct core_event *ev, svip_ms now, uint64_t now_us, struct core_actions *out)
+core_step(struct core *c, const struct core_event *ev, svip_ms now, uint64_t now_us,
+    struct core_actions *out)
 {
 	/* Leases first: whatever the event says, it must not find a hold that time has ended. */
 	if (c->next_due <= now)
@@ -298,6 +316,7 @@ core_step(struct core *c, const struct core_event *ev, svip_ms now, uint64_t now
 	case EV_CLEAR:
 	case EV_STUCK:
 	case EV_LOST:
+	case EV_INHERIT:
 		fold_kernel(c, ev, now, out);
 		break;
 	case EV_LISTENING:

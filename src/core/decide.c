@@ -33,7 +33,8 @@ decide_act(struct core_actions *out, enum core_action_kind kind, int i)
 
 /* The one place that writes an instance's state. */
 static void
-transition(struct core *c, int i, enum core_state to, enum core_reason why, svip_ms now, struct core_actions *out)
+transition(struct core *c, int i, enum core_state to, enum core_reason why, svip_ms now,
+    struct core_actions *out)
 {
 	struct instance *in = &c->inst[i];
 	struct core_action *a;
@@ -66,7 +67,8 @@ may_have(const struct instance *in)
 
 /* A Sentinel's newest word, if it shows an epoch above this one and must still be believed. */
 static bool
-newer_view(const struct core *c, const struct instance *in, uint64_t epoch, svip_ms now, svip_ms *until)
+newer_view(
+    const struct core *c, const struct instance *in, uint64_t epoch, svip_ms now, svip_ms *until)
 {
 	bool newer = false;
 
@@ -116,6 +118,7 @@ let_go(struct core *c, int i, enum core_reason why, struct core_actions *out)
 	struct instance *in = &c->inst[i];
 
 	in->drop_reason = why;
+	in->inherited = SVIP_LONG_AGO;
 	claim_end(in);
 	if (c->conf.observe) {
 		in->kernel = KERNEL_CLEAR;
@@ -140,7 +143,8 @@ keep_until(struct core *c, int i, svip_ms until, svip_ms now, struct core_action
 
 /* Why the hold must end now. False: it may go on. */
 static bool
-must_let_go(const struct core *c, const struct instance *in, svip_ms end, svip_ms now, enum core_reason *why)
+must_let_go(const struct core *c, const struct instance *in, svip_ms end, svip_ms now,
+    enum core_reason *why)
 {
 	svip_ms until;
 	uint64_t epoch;
@@ -168,7 +172,9 @@ static bool
 judge_hold(struct core *c, int i, svip_ms now, svip_ms *due, struct core_actions *out)
 {
 	struct instance *in = &c->inst[i];
-	svip_ms end = lease_end(in->view, c->conf.n_sentinels, in->hold_epoch, in->earn_after, c->conf.lease_ms);
+	svip_ms own = lease_end(
+	    in->view, c->conf.n_sentinels, in->hold_epoch, in->earn_after, c->conf.lease_ms);
+	svip_ms end = own > in->inherited ? own : in->inherited;
 	/* No second order before the first is answered: else one could be refused and the other be carried out. */
 	bool answered = in->kernel == KERNEL_HELD;
 	enum core_reason why;
@@ -177,7 +183,8 @@ judge_hold(struct core *c, int i, svip_ms now, svip_ms *due, struct core_actions
 		let_go(c, i, why, out);
 		return false;
 	}
-	if (now >= end) { /* on-quorum-loss = hold: people have given up the first promise for this */
+	if (now >=
+	    end) { /* on-quorum-loss = hold: people have given up the first promise for this */
 		if (answered && in->lease_end - now <= c->conf.lease_ms / 2)
 			keep_until(c, i, now + c->conf.lease_ms, now, out);
 		in->take_reason = WHY_QUORUM_LOST_HELD;
@@ -185,8 +192,10 @@ judge_hold(struct core *c, int i, svip_ms now, svip_ms *due, struct core_actions
 	} else {
 		if (answered && end > in->lease_end)
 			keep_until(c, i, end, now, out);
-		*due = end; /* earlier than the kernel was told when a Sentinel has taken its word back */
-		if (in->take_reason == WHY_QUORUM_LOST_HELD)
+		*due =
+		    end; /* earlier than the kernel was told when a Sentinel has taken its word back */
+		if (in->take_reason == WHY_QUORUM_LOST_HELD ||
+		    (in->take_reason == WHY_TAKEN_OVER && now < own))
 			in->take_reason = WHY_QUORUM_CONFIRMED;
 	}
 	if (!answered && in->lease_end < *due)
@@ -209,6 +218,8 @@ obstacle(const struct core *c, const struct instance *in, uint64_t epoch, svip_m
 		*why = WHY_MAINTENANCE;
 	} else if (peer_config_unsafe(c)) {
 		*why = WHY_CONFIG_MISMATCH;
+	} else if (!peer_guard_known(c)) {
+		*why = WHY_GUARD_UNKNOWN;
 	} else if (epoch < in->floor) {
 		*why = WHY_PROMISED;
 	} else if (newer_view(c, in, epoch, now, &until)) {
@@ -236,7 +247,8 @@ take(struct core *c, int i, uint64_t epoch, svip_ms end, svip_ms now, struct cor
 	enum core_reason why = claim_granted(c, in) ? WHY_ALL_YIELDED : WHY_QUORUM_CONFIRMED;
 
 	/* The rule itself, once more, whatever led here (doc/SAFETY.md, "Take"). */
-	assert(in->kernel == KERNEL_CLEAR && now < end && epoch >= in->floor);
+	assert(
+	    in->kernel == KERNEL_CLEAR && now < end && epoch >= in->floor && peer_guard_known(c));
 	assert(claim_granted(c, in) || now >= core_free_at(c, i, epoch));
 	in->hold_epoch = epoch;
 	in->take_reason = why;
@@ -256,6 +268,7 @@ state_of(enum core_reason why, bool lately)
 {
 	switch (why) {
 	case WHY_REDIS_NOT_MASTER: /* Sentinel's word and the role change a moment apart */
+	case WHY_GUARD_UNKNOWN:    /* at the start, before the first heartbeats */
 		return lately ? CORE_WAITING : CORE_FAULT;
 	case WHY_CONFIG_MISMATCH:
 	case WHY_TWIN:
@@ -268,7 +281,8 @@ state_of(enum core_reason why, bool lately)
 
 /* A majority names this node. */
 static svip_ms
-judge_named(struct core *c, int i, uint64_t epoch, svip_ms end, svip_ms now, struct core_actions *out)
+judge_named(
+    struct core *c, int i, uint64_t epoch, svip_ms end, svip_ms now, struct core_actions *out)
 {
 	struct instance *in = &c->inst[i];
 	svip_ms due, free_at = core_free_at(c, i, epoch);
@@ -278,7 +292,8 @@ judge_named(struct core *c, int i, uint64_t epoch, svip_ms end, svip_ms now, str
 	if (in->named_since == SVIP_NEVER)
 		in->named_since = now;
 	blocked = obstacle(c, in, epoch, now, &due, &why);
-	if (blocked && why != WHY_REDIS_NOT_MASTER && why != WHY_ADDRESS_REFUSED) {
+	if (blocked && why != WHY_REDIS_NOT_MASTER && why != WHY_ADDRESS_REFUSED &&
+	    why != WHY_GUARD_UNKNOWN) {
 		claim_end(in);
 	} else if (claim_make(c, in, epoch, now)) {
 		decide_act(out, ACT_SEND, i);
@@ -290,7 +305,8 @@ judge_named(struct core *c, int i, uint64_t epoch, svip_ms end, svip_ms now, str
 		return end;
 	}
 	if (blocked) {
-		transition(c, i, state_of(why, now - in->named_since < c->conf.lease_ms), why, now, out);
+		transition(
+		    c, i, state_of(why, now - in->named_since < c->conf.lease_ms), why, now, out);
 	} else {
 		transition(c, i, CORE_WAITING, WHY_LEASE_RUNS, now, out);
 		due = free_at;
@@ -324,7 +340,8 @@ judge_unnamed(struct core *c, int i, svip_ms now, struct core_actions *out)
 		for (int t = 0; t < c->conf.n_sentinels; t++) {
 			const struct view *w = &in->view[t];
 
-			same += w->valid && w->epoch == v->epoch && svip_host_same(&w->master, &v->master);
+			same += w->valid && w->epoch == v->epoch &&
+			        svip_host_same(&w->master, &v->master);
 		}
 		mine += v->valid && v->me;
 		if (v->valid && !v->me && same >= m)
@@ -403,7 +420,8 @@ decide(struct core *c, int i, svip_ms now, struct core_actions *out)
 		if (judge_hold(c, i, now, &due, out)) {
 			if (in->kernel == KERNEL_HELD)
 				transition(c, i, CORE_MASTER, in->take_reason, now, out);
-		} else if (in->kernel == KERNEL_CLEAR) { /* only watching: gone as soon as decided */
+		} else if (in->kernel ==
+		           KERNEL_CLEAR) { /* only watching: gone as soon as decided */
 			decide_clear(c, i, now, out);
 			return;
 		}
@@ -504,6 +522,27 @@ decide_lost(struct core *c, int i, svip_ms now, struct core_actions *out)
 	in->lease_end = SVIP_LONG_AGO;
 	if (judge_hold(c, i, now, &due, out))
 		in->kernel = KERNEL_ADDING;
+	decide(c, i, now, out);
+}
+
+void
+decide_inherit(
+    struct core *c, int i, uint64_t epoch, svip_ms until, svip_ms now, struct core_actions *out)
+{
+	struct instance *in = &c->inst[i];
+
+	assert(in->kernel == KERNEL_UNKNOWN && !c->conf.observe);
+	in->kernel = KERNEL_HELD;
+	in->hold_epoch = epoch;
+	in->take_reason = WHY_TAKEN_OVER;
+	in->lease_end = in->inherited = until;
+	if (now >= until || until - now > c->conf.lease_ms) { /* no lease of this cluster's */
+		let_go(c, i, WHY_LEASE_EXPIRED, out);
+		return;
+	}
+	decide_act(out, ACT_ANNOUNCE, i);
+	decide_act(out, ACT_POLL, i);
+	decide_act(out, ACT_SEND, i);
 	decide(c, i, now, out);
 }
 

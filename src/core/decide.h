@@ -21,6 +21,9 @@ void decide_clear(struct core *, int instance, svip_ms now, struct core_actions 
 void decide_stuck(struct core *, int instance, int error, svip_ms now, struct core_actions *);
 void decide_lost(struct core *, int instance, svip_ms now, struct core_actions *);
 
+/* At the start: the predecessor's hold, while its lease lasts. A newer epoch ends it as it ends any other. */
+void decide_inherit(struct core *, int instance, uint64_t epoch, svip_ms until, svip_ms now, struct core_actions *);
+
 /* The clocks jumped: let go, whatever the lease seems to say. */
 void decide_jump(struct core *, int instance, svip_ms now, struct core_actions *);
 

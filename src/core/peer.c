@@ -9,10 +9,10 @@
 #include <string.h>
 
 enum {
-	FRESH_US = 5000000,    /* an echo older than this proves nothing */
-	GREET_US = 100000,     /* between two processes that are met for the first time */
-	SILENT_MS_MIN = 1500,  /* a peer isn't silent before this */
-	SILENT_BEATS = 3,      /* nor before this many heartbeats are missing */
+	FRESH_US = 5000000,   /* an echo older than this proves nothing */
+	GREET_US = 100000,    /* between two processes that are met for the first time */
+	SILENT_MS_MIN = 1500, /* a peer isn't silent before this */
+	SILENT_BEATS = 3,     /* nor before this many heartbeats are missing */
 };
 
 void
@@ -74,6 +74,9 @@ hear_candidate(struct peer *p, const struct heartbeat *hb, uint64_t now_us)
 	p->cand_sequence = hb->sequence;
 	p->cand_sent_us = hb->sent_us;
 	p->cand_heard_us = now_us;
+	/* The next heartbeat echoes it, and it may count on this node's patience from then on. */
+	if (hb->guard_ms > p->cand_guard_ms)
+		p->cand_guard_ms = hb->guard_ms;
 	return met ? PEER_REFUSED : PEER_NEW;
 }
 
@@ -86,6 +89,8 @@ establish(struct core *c, int i, const struct heartbeat *hb)
 		p->retired[p->retired_next] = p->incarnation;
 		p->retired_next = (p->retired_next + 1) % CORE_RETIRED_MAX;
 	}
+	if (hb->incarnation == p->cand_incarnation)
+		p->cand_guard_ms = 0;
 	p->incarnation = hb->incarnation;
 	p->cand_incarnation = 0;
 	for (int n = 0; n < c->conf.n_instances; n++)
@@ -93,7 +98,8 @@ establish(struct core *c, int i, const struct heartbeat *hb)
 }
 
 static void
-note_node(const struct core *c, struct peer *p, const struct heartbeat *hb, svip_ms now, uint64_t now_us)
+note_node(
+    const struct core *c, struct peer *p, const struct heartbeat *hb, svip_ms now, uint64_t now_us)
 {
 	p->sequence = hb->sequence;
 	p->sent_us = hb->sent_us;
@@ -199,13 +205,33 @@ peer_lease_max(const struct core *c)
 svip_ms
 peer_guard_max(const struct core *c)
 {
-	svip_ms max = c->conf.guard_ms;
+	svip_ms max = c->conf.guard_least_ms;
 
 	for (int i = 0; i < c->conf.n_nodes; i++) {
-		if (c->peer[i].heard_config && c->peer[i].guard_ms > max)
-			max = c->peer[i].guard_ms;
+		const struct peer *p = &c->peer[i];
+		svip_ms theirs = p->heard_config ? p->guard_ms : c->conf.guard_unheard_ms;
+
+		if (i == c->conf.self)
+			continue;
+		if (theirs < p->cand_guard_ms)
+			theirs = p->cand_guard_ms;
+		if (theirs > max)
+			max = theirs;
 	}
 	return max;
+}
+
+bool
+peer_guard_known(const struct core *c)
+{
+	if (c->conf.guard_ms <= c->conf.guard_least_ms)
+		return true;
+	/* Established: it has echoed this process, so it had heard how late a release may come here. */
+	for (int i = 0; i < c->conf.n_nodes; i++) {
+		if (i != c->conf.self && c->peer[i].incarnation == 0)
+			return false;
+	}
+	return true;
 }
 
 bool
@@ -240,7 +266,9 @@ core_heartbeat(struct core *c, int first, svip_ms now, uint64_t now_us, struct h
 	hb->leaving = c->stopping;
 	for (int i = 0; i < c->conf.n_nodes; i++) {
 		const struct peer *p = &c->peer[i];
-		struct { uint64_t incarnation, sent_us, heard_us; } e[2] = {
+		struct {
+			uint64_t incarnation, sent_us, heard_us;
+		} e[2] = {
 			{ p->incarnation, p->sent_us, p->heard_us },
 			{ p->cand_incarnation, p->cand_sent_us, p->cand_heard_us },
 		};
@@ -268,7 +296,8 @@ core_heartbeat(struct core *c, int first, svip_ms now, uint64_t now_us, struct h
 		memset(out, 0, sizeof(*out));
 		out->id = in->id;
 		out->state = (uint8_t)in->state;
-		out->holding = in->kernel != KERNEL_CLEAR && in->kernel != KERNEL_UNKNOWN && !c->conf.observe;
+		out->holding =
+		    in->kernel != KERNEL_CLEAR && in->kernel != KERNEL_UNKNOWN && !c->conf.observe;
 		if (out->holding) {
 			out->hold_epoch = in->hold_epoch;
 			if (in->lease_end > now)

@@ -25,9 +25,12 @@ void peer_compare(const struct core *, struct peer *);
 /* Heard of lately: silence of several heartbeats ends it. */
 bool peer_alive(const struct core *, int p, svip_ms now);
 
-/* The largest lease and guard in force, this node's or any established peer's. */
+/* The largest lease in force, this node's or any established peer's. */
 svip_ms peer_lease_max(const struct core *);
+
+/* How late the release of another node may come, and whether every other node counts with this one's lateness. */
 svip_ms peer_guard_max(const struct core *);
+bool peer_guard_known(const struct core *);
 
 /* True when an established peer has another safety part of the configuration. Silence doesn't cure it. */
 bool peer_config_unsafe(const struct core *);

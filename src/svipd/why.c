@@ -187,6 +187,8 @@ put_holding(struct sentence *s)
 	sentence_put(s, " left");
 	if (s->in->reason == WHY_ALL_YIELDED && s->core->conf.n_nodes > 1)
 		sentence_put(s, "; taken after every other node had yielded");
+	if (s->in->reason == WHY_TAKEN_OVER)
+		sentence_put(s, "; taken over from the svipd that ran here before");
 	if (s->in->kernel == KERNEL_ADDING)
 		sentence_put(s, "; an address was gone, the kernel has been asked to put it back");
 }
@@ -258,6 +260,26 @@ put_mismatch(struct sentence *s)
 }
 
 static void
+put_guard_unknown(struct sentence *s)
+{
+	bool first = true;
+
+	sentence_named(s);
+	sentence_put(s,
+	    ", but without nftables its release may come %d ms late, and so much later than "
+	    "agreed; not "
+	    "yet heard by ",
+	    (int)s->core->conf.guard_ms);
+	for (int i = 0; i < s->core->conf.n_nodes; i++) {
+		if (i == s->core->conf.self || s->core->peer[i].incarnation != 0)
+			continue;
+		sentence_put(s, first ? "" : ", ");
+		sentence_node(s, i);
+		first = false;
+	}
+}
+
+static void
 put_refused(struct sentence *s)
 {
 	sentence_put(s, "the kernel refuses an address on %s: %s", s->about->conf->interface,
@@ -308,6 +330,7 @@ put_reason(struct sentence *s, enum core_reason reason)
 		return;
 	case WHY_QUORUM_CONFIRMED:
 	case WHY_ALL_YIELDED:
+	case WHY_TAKEN_OVER:
 		put_holding(s);
 		return;
 	case WHY_QUORUM_LOST_HELD:
@@ -341,9 +364,13 @@ put_reason(struct sentence *s, enum core_reason reason)
 	case WHY_CONFIG_MISMATCH:
 		put_mismatch(s);
 		return;
+	case WHY_GUARD_UNKNOWN:
+		put_guard_unknown(s);
+		return;
 	case WHY_TWIN:
-		sentence_put(s, "another node says that it holds at the same epoch: both take themselves for "
-		                "the master that the Sentinels name");
+		sentence_put(s,
+		    "another node says that it holds at the same epoch: both take themselves for "
+		    "the master that the Sentinels name");
 		return;
 	case WHY_MAINTENANCE:
 		sentence_put(s, "maintenance is on; ");

@@ -67,8 +67,13 @@ why_next(const struct why_about *a, char out[WHY_TEXT_MAX])
 	case WHY_CONFIG_MISMATCH:
 		next = "make svipd.conf the same on every node, then run 'svipctl reload' there";
 		break;
+	case WHY_GUARD_UNKNOWN:
+		next = "bring these nodes back, or have nftables in this kernel, or say fence = "
+		       "\"lifetime\" on every node";
+		break;
 	case WHY_TWIN:
-		next = "the address that the Sentinels name must belong to one host: look at 'sentinel monitor', "
+		next = "the address that the Sentinels name must belong to one host: look at "
+		       "'sentinel monitor', "
 		       "and at 'redis' and 'announce' in svipd.conf";
 		break;
 	case WHY_MAINTENANCE:
@@ -81,6 +86,7 @@ why_next(const struct why_about *a, char out[WHY_TEXT_MAX])
 	case WHY_TAKING:
 	case WHY_QUORUM_CONFIRMED:
 	case WHY_ALL_YIELDED:
+	case WHY_TAKEN_OVER:
 	case WHY_PEER_NEWER:
 	case WHY_CLOCK_JUMP:
 	case WHY_STOPPING:

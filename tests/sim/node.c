@@ -415,7 +415,7 @@ configuration(struct sim *s, int x)
 
 	memset(&c, 0, sizeof(c));
 	c.lease_ms = s->lease_ms;
-	c.guard_ms = s->guard_ms;
+	c.guard_ms = c.guard_least_ms = c.guard_unheard_ms = s->guard_ms;
 	c.poll_ms = poll_ms(s);
 	c.heartbeat_ms = BEAT_MS;
 	c.drift_ppm = s->drift_ppm;

@@ -25,6 +25,8 @@ standard(void)
 {
 	struct core_conf conf = { .lease_ms = LEASE,
 		.guard_ms = GUARD,
+		.guard_least_ms = GUARD,
+		.guard_unheard_ms = GUARD,
 		.poll_ms = 200,
 		.heartbeat_ms = 500,
 		.drift_ppm = 10000,
@@ -839,6 +841,183 @@ a_twin_at_the_same_epoch_is_a_fault_on_both(void **state)
 	is(CORE_FAULT, WHY_TWIN);
 }
 
+/* ---- the predecessor's hold ---- */
+
+static void
+start_inheriting(uint64_t epoch, svip_ms until)
+{
+	struct core_conf conf = standard();
+
+	now = 100000;
+	memset(peer_sequence, 0, sizeof(peer_sequence));
+	core_init(core, &conf, &id, now);
+	post_yes(EV_LINK, true);
+	post(&(struct core_event){ .kind = EV_INHERIT, .epoch = epoch, .until = until });
+}
+
+static void
+a_hold_is_inherited_and_goes_on_with_the_views(void **state)
+{
+	(void)state;
+	start_inheriting(7, 100600);
+	is(CORE_MASTER, WHY_TAKEN_OVER);
+	assert_int_equal(count(ACT_HOLD), 0);
+	assert_int_equal(count(ACT_DROP), 0);
+	assert_int_equal(count(ACT_POLL), 1);
+	now += 20;
+	view(0, &mine, 7);
+	is(CORE_MASTER, WHY_TAKEN_OVER);
+	view(1, &mine, 7);
+	is(CORE_MASTER, WHY_QUORUM_CONFIRMED);
+	assert_int_equal(last_hold_until(), now + LEASE);
+	now = 100700;
+	post_kind(EV_TICK);
+	is(CORE_MASTER, WHY_QUORUM_CONFIRMED);
+}
+
+static void
+an_inherited_hold_ends_with_its_lease(void **state)
+{
+	(void)state;
+	start_inheriting(7, 100600);
+	now = 100599;
+	post_kind(EV_TICK);
+	is(CORE_MASTER, WHY_TAKEN_OVER);
+	now = 100600;
+	post_kind(EV_TICK);
+	lets_go(WHY_LEASE_EXPIRED);
+	post_kind(EV_CLEAR);
+	is(CORE_BACKUP, WHY_NO_QUORUM);
+}
+
+static void
+an_inherited_hold_ends_with_the_first_newer_epoch(void **state)
+{
+	(void)state;
+	start_inheriting(7, 100600);
+	view(2, &theirs, 8);
+	lets_go(WHY_NEWER_EPOCH);
+}
+
+static void
+an_inherited_hold_does_not_outlive_a_jump(void **state)
+{
+	(void)state;
+	start_inheriting(7, 100600);
+	post_kind(EV_JUMP);
+	lets_go(WHY_CLOCK_JUMP);
+	post_kind(EV_CLEAR);
+	post_kind(EV_TICK);
+	assert_int_equal(core->inst[0].kernel, KERNEL_CLEAR);
+}
+
+static void
+what_no_lease_can_have_given_is_not_inherited(void **state)
+{
+	(void)state;
+	start_inheriting(7, 100000 + LEASE + 1);
+	assert_int_equal(count(ACT_DROP), 1);
+	assert_int_equal(core->inst[0].kernel, KERNEL_REMOVING);
+	start_inheriting(7, 100000);
+	assert_int_equal(count(ACT_DROP), 1);
+	assert_int_equal(core->inst[0].kernel, KERNEL_REMOVING);
+}
+
+static void
+who_inherits_does_not_yield(void **state)
+{
+	(void)state;
+	start_inheriting(7, 100600);
+	claim_from(1, 6, 99);
+	assert_int_equal(core->inst[0].yield_id, 0);
+	claim_from(1, 8, 100);
+	lets_go(WHY_PEER_NEWER);
+	assert_int_equal(core->inst[0].yield_id, 0);
+	post_kind(EV_CLEAR);
+	assert_int_equal(core->inst[0].yield_id, 100);
+}
+
+/* ---- nodes whose releases come later than others' ---- */
+
+enum { LATE = 2200, LATE_WAIT = 1021 + LATE };
+
+static void
+a_node_not_heard_may_be_a_late_one(void **state)
+{
+	struct core_conf conf = standard();
+	struct heartbeat hb;
+
+	(void)state;
+	conf.guard_unheard_ms = LATE;
+	start_with(&conf);
+	views(&mine, 7);
+	assert_int_equal(core_free_at(core, 0, 7), now + 1 + LATE_WAIT);
+	hb = beat(1);
+	hear(&hb);
+	assert_int_equal(core_free_at(core, 0, 7), now + 1 + LATE_WAIT);
+	hb = beat(2);
+	hear(&hb);
+	assert_int_equal(core_free_at(core, 0, 7), now + 1 + WAIT);
+	hb = beat(2);
+	hb.guard_ms = LATE;
+	hear(&hb);
+	assert_int_equal(core_free_at(core, 0, 7), now + 1 + LATE_WAIT);
+}
+
+/* A new process at a peer is echoed before it is established; from then on it may count on being waited for. */
+static void
+what_a_new_process_says_counts_before_it_is_proved(void **state)
+{
+	struct heartbeat hb;
+
+	(void)state;
+	views(&mine, 7);
+	for (int p = 1; p < 3; p++) {
+		hb = beat(p);
+		hear(&hb);
+	}
+	assert_int_equal(core_free_at(core, 0, 7), now + 1 + WAIT);
+	hb = beat(1);
+	hb.incarnation = 3000;
+	hb.guard_ms = LATE;
+	hb.n_echoes = 0;
+	hear(&hb);
+	assert_int_equal(core_free_at(core, 0, 7), now + 1 + LATE_WAIT);
+	hb = beat(1); /* a late one of the old process changes nothing */
+	hear(&hb);
+	assert_int_equal(core_free_at(core, 0, 7), now + 1 + LATE_WAIT);
+	hb = beat(1);
+	hb.incarnation = 3000;
+	hear(&hb); /* proved: its own last word counts */
+	assert_int_equal(core_free_at(core, 0, 7), now + 1 + WAIT);
+}
+
+static void
+a_late_node_takes_only_when_all_know_it(void **state)
+{
+	struct core_conf conf = standard();
+	struct heartbeat hb;
+
+	(void)state;
+	conf.guard_ms = LATE;
+	start_with(&conf);
+	for (int i = 0; i < 10; i++) {
+		now += 300;
+		post_yes(EV_ROLE, true);
+		views(&mine, 7);
+	}
+	is(CORE_FAULT, WHY_GUARD_UNKNOWN);
+	hb = beat(1);
+	hear(&hb);
+	hb = beat(2);
+	hb.n_echoes = 0; /* heard, but has it heard us? */
+	hear(&hb);
+	is(CORE_FAULT, WHY_GUARD_UNKNOWN);
+	hb = beat(2);
+	hear(&hb);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+}
+
 static void
 who_only_watches_cannot_yield_for_others(void **state)
 {
@@ -1137,6 +1316,15 @@ main(void)
 		T(a_peer_that_holds_at_a_newer_epoch_ends_the_hold),
 		T(a_twin_at_the_same_epoch_is_a_fault_on_both),
 		T(who_only_watches_cannot_yield_for_others),
+	T(a_hold_is_inherited_and_goes_on_with_the_views),
+	T(an_inherited_hold_ends_with_its_lease),
+	T(an_inherited_hold_ends_with_the_first_newer_epoch),
+	T(an_inherited_hold_does_not_outlive_a_jump),
+	T(what_no_lease_can_have_given_is_not_inherited),
+	T(who_inherits_does_not_yield),
+	T(a_node_not_heard_may_be_a_late_one),
+	T(what_a_new_process_says_counts_before_it_is_proved),
+	T(a_late_node_takes_only_when_all_know_it),
 		T(an_epoch_beyond_all_epochs_is_no_claim),
 		T(a_claim_of_another_configuration_is_ignored),
 		T(a_promise_is_void_after_a_reset_of_the_sentinels),
