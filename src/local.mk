@@ -53,6 +53,7 @@ libio_a_SOURCES = \
 	%D%/io/control.h \
 	%D%/io/daemonise.c \
 	%D%/io/daemonise.h \
+	%D%/io/fence_stub.c \
 	%D%/io/heartbeat_io.c \
 	%D%/io/heartbeat_io.h \
 	%D%/io/heartbeat_socket.c \

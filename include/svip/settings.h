@@ -49,6 +49,14 @@ struct set_instance {
 	struct set_scripts scripts; /* the block's own, else the file's */
 };
 
+/* What ends a hold when the process can't: `auto` takes what this kernel has. */
+enum set_fence { SET_FENCE_AUTO, SET_FENCE_NFTABLES, SET_FENCE_REQUIRED, SET_FENCE_LIFETIME };
+
+enum {
+	SET_GUARD_MS = 60,            /* with nftables: the time-out is exact, an order may be 20 ms old, and a tick */
+	SET_GUARD_LIFETIME_MS = 2200, /* without: whole seconds, rounded up, and up to 1.03 s late */
+};
+
 struct settings {
 	char file[SET_PATH_MAX];
 	char cluster[SVIP_NAME_MAX];
@@ -66,7 +74,8 @@ struct settings {
 
 	svip_ms lease_ms;
 	svip_ms poll_ms;
-	svip_ms guard_ms;
+	svip_ms guard_ms;          /* what every release keeps to, with the fence that is asked for */
+	enum set_fence fence;
 	int drift_ppm;
 	svip_ms heartbeat_ms;
 	bool hold_on_quorum_loss;

@@ -8,10 +8,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <ev.h>
+#include <linux/if_addr.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
+#include "fence.h"
 #include "log.h"
 #include "rtnl.h"
 
@@ -29,7 +31,8 @@ struct vip {
 	bool up;
 	int n;
 	struct svip_addr *addr; /* owned */
-	svip_ms expires; /* when the kernel will remove them, at the earliest */
+	svip_ms until;          /* as ordered last */
+	svip_ms expires;        /* when the kernel will remove them, at the earliest */
 };
 
 static struct {
@@ -39,10 +42,12 @@ static struct {
 	struct rtnl_link link[LINKS_MAX];
 	int n_table;
 	struct rtnl_address table[TABLE_MAX]; /* all addresses as of the last dump */
-	bool too_many;     /* the last dump didn't fit */
-	bool dirty;        /* the table may be out of date */
-	bool links_dirty;  /* so may the links */
+	bool too_many;                        /* the last dump didn't fit */
+	bool dirty;                           /* the table may be out of date */
+	bool links_dirty;                     /* so may the links */
 	bool observe;
+	bool fenced;
+	int refuse; /* nothing may be held without the packet filter: the errno of that */
 	struct ev_loop *loop;
 	ev_timer again;
 	struct log_limit links_limit;
@@ -110,7 +115,8 @@ put_link(const struct rtnl_link *l)
 	if (old != NULL)
 		*old = *l;
 	else if (log_allowed(&v.links_limit, 60000, clock_ms(), &held))
-		log_warning("netlink: more than %d interfaces, %s isn't looked at", LINKS_MAX, l->name);
+		log_warning(
+		    "netlink: more than %d interfaces, %s isn't looked at", LINKS_MAX, l->name);
 }
 
 static void
@@ -212,13 +218,21 @@ make_clear(int i, const char *what)
 
 	p->wanted = p->there = false;
 	err = v.observe ? 0 : clear_all(p, &removed);
+	if (v.fenced) { /* also when one can't be removed: nobody hears of it then */
+		int rc = fence_close(i);
+
+		if (rc != 0)
+			log_error("%s: the packet filter stays open until the lease's end: %s",
+			    p->interface, strerror(-rc));
+	}
 	if (err == 0)
 		v.call.clear(v.ctx, i);
 	else
 		v.call.stuck(v.ctx, i, err);
 	if (removed && what != NULL)
-		log_warning("%s on %s: %s; removed", svip_addr_text(&p->addr[0], false, (char[SVIP_TEXT_MAX]){ 0 }),
-		    p->interface, what);
+		log_warning("%s on %s: %s; removed",
+		    svip_addr_text(&p->addr[0], false, (char[SVIP_TEXT_MAX]){ 0 }), p->interface,
+		    what);
 }
 
 static int
@@ -243,45 +257,89 @@ vip_drop(int i)
 	make_clear(i, NULL);
 }
 
+static void
+lose(int i, const char *what)
+{
+	v.vip[i].there = false;
+	v.call.lost(v.ctx, i, what);
+}
+
+/* Has the kernel keep the addresses until then. 0 or a positive errno. */
+static int
+set_addresses(struct vip *p, svip_ms until)
+{
+	struct rtnl_address a[SVIP_ADDRESSES_MAX];
+	int error[SVIP_ADDRESSES_MAX], n = ours(p, a), rc;
+	svip_ms now = clock_ms(), left_s = (until - now + 999) / 1000;
+
+	if (until <= now)
+		return ETIME;
+	rc = p->ifindex == 0 ? -ENODEV : rtnl_set(a, n, (uint32_t)left_s, error);
+	if (rc != 0)
+		return -rc;
+	for (int k = 0; k < n; k++) {
+		if (error[k] != 0)
+			return error[k];
+	}
+	p->expires = now + left_s * 1000;
+	return 0;
+}
+
+/* The packet filter first, each time: an order that comes too late ends there. */
+static void
+keep(int i, svip_ms until)
+{
+	struct vip *p = &v.vip[i];
+	int rc = v.fenced && until > p->until ? fence_renew(i, until) : 0;
+
+	p->until = until;
+	if (rc == -ENOENT)
+		lose(i, "its time in the packet filter had run out, or another hand took it out");
+	else if (rc != 0 &&
+	         rc != -ETIME) /* -ETIME: the loop was late, the next look at the lease drops it */
+		lose(i, strerror(-rc));
+	else if (rc == 0 && until > p->expires && set_addresses(p, until) != 0)
+		lose(i, "the kernel refuses to prolong it");
+}
+
+static void
+take(int i, svip_ms until)
+{
+	struct vip *p = &v.vip[i];
+	bool removed;
+	int err = v.refuse, rc;
+
+	p->until = until;
+	if (err == 0 && v.fenced)
+		err = -fence_open(i, until);
+	if (err == 0)
+		err = set_addresses(p, until);
+	if (err == 0) {
+		p->there = true;
+		v.call.held(v.ctx, i);
+		return;
+	}
+	/* All or none. */
+	p->wanted = false;
+	rc = clear_all(p, &removed);
+	if (v.fenced)
+		(void)fence_close(i); /* it ends by itself */
+	if (rc == 0)
+		v.call.refused(v.ctx, i, err);
+	else
+		v.call.stuck(v.ctx, i, rc);
+}
+
 void
 vip_hold(int i, svip_ms until)
 {
-	struct vip *p = &v.vip[i];
-	struct rtnl_address a[SVIP_ADDRESSES_MAX];
-	int error[SVIP_ADDRESSES_MAX], n, rc, err = 0;
-	bool removed;
-	svip_ms now = clock_ms(), left_s;
-
-	p->wanted = true;
-	if (p->there && until <= p->expires)
+	v.vip[i].wanted = true;
+	if (until <= clock_ms()) /* the loop was late: the next look at the lease drops it */
 		return;
-	if (until <= now) /* the loop was late: the next look at the lease drops it */
-		return;
-	left_s = (until - now + 999) / 1000;
-	n = ours(p, a);
-	rc = p->ifindex == 0 ? -ENODEV : rtnl_set(a, n, (uint32_t)left_s, error);
-	if (rc != 0)
-		err = -rc;
-	for (int k = 0; k < n && rc == 0 && err == 0; k++)
-		err = error[k];
-	if (err == 0) {
-		p->expires = now + left_s * 1000;
-		if (!p->there) {
-			p->there = true;
-			v.call.held(v.ctx, i);
-		}
-	} else if (p->there) {
-		p->there = false;
-		v.call.lost(v.ctx, i);
-	} else {
-		/* All or none. */
-		p->wanted = false;
-		rc = clear_all(p, &removed);
-		if (rc == 0)
-			v.call.refused(v.ctx, i, err);
-		else
-			v.call.stuck(v.ctx, i, rc);
-	}
+	if (v.vip[i].there)
+		keep(i, until);
+	else
+		take(i, until);
 }
 
 /* Compares the table with the orders. */
@@ -303,12 +361,11 @@ reconcile(int i)
 	}
 	if (p->wanted && foreign) { /* it has no lifetime, and would outlive the hold */
 		err = remove_found(p, true, &n);
-		log_warning("%s: another hand has added a virtual address once more; %s", p->interface,
-		    err == 0 ? "removed" : strerror(err));
+		log_warning("%s: another hand has added a virtual address once more; %s",
+		    p->interface, err == 0 ? "removed" : strerror(err));
 	}
 	if (p->wanted && p->there && found < p->n) {
-		p->there = false;
-		v.call.lost(v.ctx, i);
+		lose(i, "another hand has taken it away");
 	} else if (!p->wanted && any) {
 		make_clear(i, "a virtual address that this node doesn't hold");
 	}
@@ -326,6 +383,12 @@ refresh_link(int i)
 
 	if (moved && p->there) /* the addresses went with the interface */
 		v.dirty = true;
+	if (moved && ifindex != 0 && v.fenced) { /* what is filtered below IP went with it, too */
+		int rc = fence_make();
+
+		if (rc != 0)
+			log_error("packet filter: %s: %s", p->interface, strerror(-rc));
+	}
 	p->ifindex = ifindex;
 	if (up != p->up) {
 		p->up = up;
@@ -381,7 +444,8 @@ on_address(const struct rtnl_info *info)
 		return;
 	}
 	for (int t = 0; t < v.n_table; t++) {
-		if (v.table[t].ifindex == info->address.ifindex && svip_addr_same(&v.table[t].addr, a)) {
+		if (v.table[t].ifindex == info->address.ifindex &&
+		    svip_addr_same(&v.table[t].addr, a)) {
 			if (!appeared)
 				v.dirty = true;
 			return;
@@ -478,9 +542,65 @@ vip_init(struct ev_loop *loop, const struct vip_calls *call, void *ctx, bool obs
 	return rc;
 }
 
-void
-vip_fini(void)
+/* Another hand was at the packet filter; what is held has to be let through again. */
+static void
+on_torn(void *ctx, int err)
 {
+	(void)ctx;
+	for (int i = 0; i < v.top; i++) {
+		struct vip *p = &v.vip[i];
+
+		if (!p->used || !p->wanted || !p->there)
+			continue;
+		if (err == 0 && fence_open(i, p->until) == 0)
+			continue;
+		lose(i, "another hand has removed it from the packet filter");
+	}
+}
+
+int
+vip_fence_open(const char *cluster)
+{
+	static const struct fence_calls calls = { on_torn };
+	int rc = fence_init(v.loop, cluster, &calls, NULL);
+
+	v.fenced = rc == 0;
+	return rc;
+}
+
+int
+vip_fence_make(void)
+{
+	return v.fenced ? fence_make() : 0;
+}
+
+void
+vip_fence_without(int refuse)
+{
+	if (v.fenced)
+		fence_fini(true);
+	v.fenced = false;
+	v.refuse = refuse;
+}
+
+bool
+vip_held(int i)
+{
+	return v.vip[i].there;
+}
+
+bool
+vip_fenced(void)
+{
+	return v.fenced;
+}
+
+void
+vip_fini(bool leave)
+{
+	if (v.fenced)
+		fence_fini(leave);
+	v.fenced = false;
 	rtnl_fini();
 	if (v.loop != NULL)
 		ev_timer_stop(v.loop, &v.again);
@@ -505,10 +625,12 @@ vip_add(int i, const char *interface, const struct svip_addr *addr, int n)
 	p->used = true;
 	if (i >= v.top)
 		v.top = i + 1;
+	if (v.fenced)
+		fence_add(i, p->interface, p->addr, p->n);
 }
 
-void
-vip_start(int i)
+static void
+find_own_link(int i)
 {
 	struct vip *p = &v.vip[i];
 	const struct rtnl_link *l = named_link(p->interface);
@@ -516,12 +638,44 @@ vip_start(int i)
 	p->ifindex = l != NULL ? l->ifindex : 0;
 	p->up = l != NULL && l->up;
 	v.call.link(v.ctx, i, p->up);
+}
+
+bool
+vip_inherit(int i)
+{
+	struct vip *p = &v.vip[i];
+	svip_ms now = clock_ms();
+	int found = 0;
+
+	find_own_link(i);
+	if (!p->up || v.observe || v.refuse != 0 || read_table() != 0)
+		return false;
+	for (int t = 0; t < v.n_table; t++) {
+		if (!is_member(p, &v.table[t].addr))
+			continue;
+		if (!is_ours(p, &v.table[t]) || (v.table[t].flags & IFA_F_PERMANENT) != 0)
+			return false;
+		found++;
+	}
+	if (found != p->n || (v.fenced && fence_ends(i) <= now))
+		return false;
+	p->wanted = p->there = true;
+	p->until = p->expires = now; /* the first order prolongs both */
+	return true;
+}
+
+void
+vip_start(int i)
+{
+	find_own_link(i);
 	make_clear(i, "left over");
 }
 
 void
 vip_remove(int i)
 {
+	if (v.fenced)
+		fence_remove(i);
 	free(v.vip[i].addr);
 	memset(&v.vip[i], 0, sizeof(v.vip[i]));
 }

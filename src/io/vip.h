@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtual addresses in the kernel, the links they live on, and this host's own addresses.
- * Carries out "hold until" and "drop" and reports what the kernel has confirmed; decides nothing.
+ * The virtual addresses in the kernel with the packet filter in front of them, the links they live on, and this host's own
+ * addresses. Carries out "hold until" and "drop" and reports what the kernel has confirmed; decides nothing.
  */
 #ifndef IO_VIP_H
 #define IO_VIP_H
@@ -16,7 +16,7 @@ struct vip_calls {
 	void (*refused)(void *ctx, int i, int err); /* the kernel refused one; none is there */
 	void (*clear)(void *ctx, int i);            /* none is there, by the kernel's word */
 	void (*stuck)(void *ctx, int i, int err);   /* the kernel refused to remove one */
-	void (*lost)(void *ctx, int i);             /* one has gone though it should be held */
+	void (*lost)(void *ctx, int i, const char *what); /* one has gone, or is fenced, though it should be held */
 	void (*link)(void *ctx, int i, bool up);    /* the interface went up or down, came or went */
 	void (*relinked)(void *ctx, int i);         /* same link, but another MAC or index: announce again */
 	void (*locals)(void *ctx);                  /* this host's own addresses have changed */
@@ -25,10 +25,31 @@ struct vip_calls {
 /* Reads links and addresses and listens to their changes. 0 or -errno. observe: touches no address; every instance
  * counts as clear, for what another program does with its addresses is none of ours. */
 int vip_init(struct ev_loop *, const struct vip_calls *, void *ctx, bool observe);
-void vip_fini(void); /* touches no address */
+
+/* leave: a successor is to find everything as it is. Else the packet filter goes; no address is touched. */
+void vip_fini(bool leave);
+
+/* From here on the addresses are fenced: to be called before the first vip_add(). `cluster` names the tables. 0 or -errno. */
+int vip_fence_open(const char *cluster);
+
+/* Makes the packet filter as the instances need it, after vip_add() and vip_remove(). 0; or -errno: as it was before. */
+int vip_fence_make(void);
+
+/* Goes on with the addresses' lifetimes alone. refuse: nothing may be held without the packet filter; holding is
+ * refused with this errno (0: it may). */
+void vip_fence_without(int refuse);
+
+bool vip_fenced(void);
+
+/* All addresses are there, by the kernel's last word. */
+bool vip_held(int i);
 
 /* Makes known that the instance with this handle (0 … SVIP_INSTANCES_MAX-1) has these addresses (copied). */
 void vip_add(int i, const char *interface, const struct svip_addr *, int n);
+
+/* Looks at the link and calls link(). Then: are all addresses there as this program puts them, with an end to their
+ * lifetime, and let through by the packet filter? True: they count as held from now on, and nothing has been touched. */
+bool vip_inherit(int i);
 
 /* Looks at the link and the kernel's addresses, removes left-overs, then calls link() and clear() or stuck(). */
 void vip_start(int i);
@@ -36,8 +57,8 @@ void vip_start(int i);
 /* Forgets the instance; its addresses must be gone. */
 void vip_remove(int i);
 
-/* Has all addresses until `until` at least, and by the kernel's own hand not for long after: the kernel counts
- * whole seconds. Calls held() or refused() when they were not there before; a failed renewal calls lost(). */
+/* Has all addresses until `until` at least, and by the kernel's own hand not for long after: to the millisecond by the
+ * packet filter; the lifetimes of addresses are whole seconds. Calls held() or refused() when they were not there before; a failed renewal calls lost(). */
 void vip_hold(int i, svip_ms until);
 
 /* Removes them, on whatever interface and with whatever prefix; calls clear() or stuck(). */

@@ -120,6 +120,7 @@ put_safety(const struct settings *s, const struct set_instance *const *v, FILE *
 {
 	put_lists(s, to);
 	put_ms(to, "lease", s->lease_ms);
+	fprintf(to, "fence = \"%s\"\n", conf_fence_word(s->fence));
 	put_ms(to, "guard", s->guard_ms);
 	fprintf(to, "clock-drift = \"%d.%04d%%\"\n", s->drift_ppm / 10000, s->drift_ppm % 10000);
 	for (int i = 0; i < s->n_instances; i++) {
@@ -180,6 +181,7 @@ put_all(const struct settings *s, const struct set_instance *const *v, bool host
 	put_string(to, "key-file", s->key_file);
 	put_ms(to, "lease", s->lease_ms);
 	put_ms(to, "poll", s->poll_ms);
+	fprintf(to, "fence = \"%s\"\n", conf_fence_word(s->fence));
 	put_ms(to, "guard", s->guard_ms);
 	fprintf(to, "clock-drift = \"%d.%04d%%\"\n", s->drift_ppm / 10000, s->drift_ppm % 10000);
 	fprintf(to, "on-quorum-loss = \"%s\"\nobserve = \"%s\"\n",

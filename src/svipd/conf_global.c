@@ -10,8 +10,6 @@ enum {
 	LEASE_LEAST_MS = 500,
 	LEASE_MOST_MS = 60000,
 	POLL_LEAST_MS = 20,
-	GUARD_MS =
-	    2200, /* the address lifetime: up to 1.03 s late, and 1 s of rounding to whole seconds */
 	GUARD_MOST_MS = 60000,
 	DRIFT_PPM = 10000,
 	DRIFT_LEAST_PPM = 500, /* what a host may be slewed by NTP */
@@ -131,21 +129,49 @@ read_poll(struct conf_loader *l)
 		    v->text, conf_duration_text(s->lease_ms / 3, third));
 }
 
+static const char *const fences[] = {
+	[SET_FENCE_AUTO] = "auto",
+	[SET_FENCE_NFTABLES] = "nftables",
+	[SET_FENCE_REQUIRED] = "required",
+	[SET_FENCE_LIFETIME] = "lifetime",
+};
+
+const char *
+conf_fence_word(enum set_fence fence)
+{
+	return fences[fence];
+}
+
 static void
 read_guard(struct conf_loader *l)
 {
+	struct settings *s = l->set;
 	const struct conf_entry *e;
-	const struct conf_value *v = conf_one(&l->tree->global, "guard", &e);
+	const struct conf_value *v = conf_one(&l->tree->global, "fence", &e);
+	int i = SET_FENCE_AUTO;
 
-	conf_duration(l, &l->tree->global, "guard", 0, GUARD_MOST_MS, &l->set->guard_ms);
-	if (v != NULL && l->set->guard_ms < GUARD_MS) {
-		conf_fault(l->tree, e->file, v->line, "guard",
-		    "\"%s\" is below 2200ms, the least: a dead holder's addresses are taken away "
-		    "by their lifetime in the "
-		    "kernel, in whole seconds (up to 1 s of rounding) and up to 1.03 s late",
-		    v->text);
-		l->set->guard_ms = GUARD_MS;
+	if (v != NULL) {
+		while (i <= SET_FENCE_LIFETIME && strcmp(v->text, fences[i]) != 0)
+			i++;
+		if (i > SET_FENCE_LIFETIME)
+			conf_wrong(l, e, v, "is none of auto, nftables, required, lifetime");
+		else
+			s->fence = (enum set_fence)i;
 	}
+	s->guard_ms = s->fence == SET_FENCE_LIFETIME ? SET_GUARD_LIFETIME_MS : SET_GUARD_MS;
+	v = conf_one(&l->tree->global, "guard", &e);
+	conf_duration(l, &l->tree->global, "guard", 0, GUARD_MOST_MS, &s->guard_ms);
+	if (v != NULL && s->fence == SET_FENCE_LIFETIME && s->guard_ms < SET_GUARD_LIFETIME_MS)
+		conf_fault(l->tree, e->file, v->line, "guard",
+		    "\"%s\" is below 2200ms, the least with fence = \"lifetime\": a dead holder's addresses are "
+		    "taken away by their lifetime in the kernel, in whole seconds (up to 1 s of rounding) and up to "
+		    "1.03 s late",
+		    v->text);
+	else if (v != NULL && s->guard_ms < SET_GUARD_MS)
+		conf_fault(l->tree, e->file, v->line, "guard",
+		    "\"%s\" is below 60ms, the least: the packet filter's time-out, the age of an order, and a tick "
+		    "of the kernel's clock",
+		    v->text);
 }
 
 static void
@@ -206,7 +232,6 @@ conf_global_read(struct conf_loader *l)
 	struct settings *s = l->set;
 
 	s->lease_ms = LEASE_MS;
-	s->guard_ms = GUARD_MS;
 	s->drift_ppm = DRIFT_PPM;
 	s->log_level = SET_LOG_INFO;
 	read_cluster(l);

@@ -238,6 +238,7 @@ void conf_nodes_check(
 void conf_check(struct conf_loader *);         /* conf_check.c: everything together */
 void conf_settings_sort(struct settings *);    /* conf_digest.c: into the canonical order */
 bool conf_digests(struct settings *);          /* conf_digest.c; false: out of memory */
+const char *conf_fence_word(enum set_fence);   /* conf_global.c */
 svip_ms conf_wait_ms(const struct settings *); /* conf_check.c: L (1+rho)/(1-rho) + G, rounded up */
 
 #endif

@@ -22,6 +22,7 @@
 #include "io/conflict.h"
 #include "io/control.h"
 #include "io/heartbeat_io.h"
+#include "io/holds.h"
 #include "io/priv.h"
 #include "io/script.h"
 #include "io/sdnotify.h"
@@ -29,8 +30,8 @@
 #include "io/vip.h"
 
 enum {
-	JUMP_MS = 500,         /* the wall clock against CLOCK_BOOTTIME: a jump, not a correction */
-	STOP_LIMIT_MS = 5000,  /* for the last scripts, and for a kernel that won't let go */
+	JUMP_MS = 500,        /* the wall clock against CLOCK_BOOTTIME: a jump, not a correction */
+	STOP_LIMIT_MS = 5000, /* for the last scripts, and for a kernel that won't let go */
 };
 
 static struct daemon_state d;
@@ -89,12 +90,16 @@ static void
 carry_out(const struct core_action *a)
 {
 	int s = d.slot_of[a->instance];
+	const struct instance *in = &d.core.inst[a->instance];
 
 	switch ((enum core_action_kind)a->kind) {
 	case ACT_HOLD:
 		vip_hold(s, a->until);
+		if (vip_held(s))
+			holds_note(in->id, in->hold_epoch, a->until);
 		return;
 	case ACT_DROP:
+		holds_clear(in->id);
 		announcer_stop(s);
 		conflict_stop(s);
 		vip_drop(s);
@@ -152,8 +157,9 @@ tell_all(void)
 		if (a->kind == ACT_STATE)
 			daemon_tell(a);
 		else
-			log_warning("%s: the Sentinels have gone back to an older epoch for good (reset?): an "
-				    "old promise is void",
+			log_warning("%s: the Sentinels have gone back to an older epoch for good "
+			            "(reset?): an "
+			            "old promise is void",
 			    d.slot[d.slot_of[a->instance]].conf.name);
 	}
 	d.n_told = 0;
@@ -275,7 +281,8 @@ on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
 static int
 start_timers(void)
 {
-	double beat_s = (double)d.set->heartbeat_ms / 1000, dog_s = (double)sdnotify_watchdog_ms() / 1000;
+	double beat_s = (double)d.set->heartbeat_ms / 1000,
+	       dog_s = (double)sdnotify_watchdog_ms() / 1000;
 
 	timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (timer_fd == -1)
@@ -316,11 +323,29 @@ daemon_slot_add(const struct set_instance *conf)
 	return s;
 }
 
-void
-daemon_slot_start(int s)
+/* At a start only: what this host's process before held is held on, when that is provably still good. */
+static void
+slot_begin(int s)
 {
-	hands_add(s);
-	vip_start(s);
+	uint64_t id = d.slot[s].conf.id, epoch;
+	svip_ms until;
+
+	if (!holds_left(id, &epoch, &until)) {
+		vip_start(s);
+	} else if (vip_inherit(s)) {
+		daemon_post(&(struct core_event){ .kind = EV_INHERIT,
+		    .instance = d.slot[s].index,
+		    .epoch = epoch,
+		    .until = until });
+		log_notice(
+		    "%s: the hold of the svipd before goes on, %lld ms of its lease are left",
+		    d.slot[s].conf.name, (long long)(until - clock_ms()));
+	} else {
+		log_notice("%s: the svipd before held, but an address is not as it left it: "
+		           "removed, to be earned anew",
+		    d.slot[s].conf.name);
+		vip_start(s);
+	}
 }
 
 void
@@ -342,7 +367,8 @@ daemon_config_changed(void)
 {
 	d.busy = true;
 	d.out.n = 0;
-	core_config(&d.core, d.set->serial, d.set->digest_safety, d.set->digest_all, clock_ms(), &d.out);
+	core_config(
+	    &d.core, d.set->serial, d.set->digest_safety, d.set->digest_all, clock_ms(), &d.out);
 	for (int i = 0; i < d.out.n; i++)
 		carry_out(&d.out.a[i]);
 	drain();
@@ -360,28 +386,49 @@ version_number(void)
 }
 
 static void
+slots_fill(void)
+{
+	for (int i = 0; i < d.set->n_instances; i++) {
+		int s = daemon_slot_add(&d.set->instance[i]);
+
+		d.slot[s].index = i;
+		d.slot_of[i] = s;
+	}
+}
+
+static void
 core_start(void)
 {
 	static uint64_t ids[SVIP_INSTANCES_MAX];
 	const struct settings *set = d.set;
-	struct core_conf conf = { .lease_ms = set->lease_ms, .guard_ms = set->guard_ms, .poll_ms = set->poll_ms,
-		.heartbeat_ms = set->heartbeat_ms, .drift_ppm = set->drift_ppm, .n_sentinels = set->n_sentinels,
-		.n_nodes = set->n_nodes, .self = set->self, .n_instances = set->n_instances,
-		.hold_on_quorum_loss = set->hold_on_quorum_loss, .observe = set->observe,
-		.cluster = set->cluster_id, .incarnation = seal_random64(), .seed = seal_random64(),
-		.version = version_number(), .serial = set->serial };
+	/* Only under "auto" can a node be fenced otherwise than the configuration says. */
+	bool sure = set->fence != SET_FENCE_AUTO || set->guard_ms > SET_GUARD_LIFETIME_MS;
+	svip_ms unheard = sure ? set->guard_ms : SET_GUARD_LIFETIME_MS;
+	struct core_conf conf = { .lease_ms = set->lease_ms,
+		.guard_ms = hands_guard(),
+		.guard_least_ms = set->guard_ms,
+		.guard_unheard_ms = unheard,
+		.poll_ms = set->poll_ms,
+		.heartbeat_ms = set->heartbeat_ms,
+		.drift_ppm = set->drift_ppm,
+		.n_sentinels = set->n_sentinels,
+		.n_nodes = set->n_nodes,
+		.self = set->self,
+		.n_instances = set->n_instances,
+		.hold_on_quorum_loss = set->hold_on_quorum_loss,
+		.observe = set->observe,
+		.cluster = set->cluster_id,
+		.incarnation = seal_random64(),
+		.seed = seal_random64(),
+		.version = version_number(),
+		.serial = set->serial };
 
 	memcpy(conf.digest_safety, set->digest_safety, SVIP_DIGEST_LEN);
 	memcpy(conf.digest_all, set->digest_all, SVIP_DIGEST_LEN);
 	for (int i = 0; i < set->n_nodes; i++)
 		hb_node(&set->node[i], conf.node[i]);
-	for (int i = 0; i < set->n_instances; i++) {
-		int s = daemon_slot_add(&set->instance[i]);
-
+	for (int i = 0; i < set->n_instances; i++)
 		ids[i] = set->instance[i].id;
-		d.slot[s].index = i;
-		d.slot_of[i] = s;
-	}
 	d.started = clock_ms();
 	core_init(&d.core, &conf, ids, d.started);
 }
@@ -401,8 +448,26 @@ group_id(const char *name)
 	return g != NULL ? g->gr_gid : (gid_t)-1;
 }
 
+/* Beside the control socket: /run/svipd/svipd.sock has /run/svipd/svipd.holds. */
+static void
+holds_start(void)
+{
+	char path[SET_PATH_MAX];
+	size_t len = strlen(d.options.socket);
+	int rc;
+
+	if (len > 5 && strcmp(d.options.socket + len - 5, ".sock") == 0)
+		len -= 5;
+	snprintf(path, sizeof(path), "%.*s.holds", (int)len, d.options.socket);
+	rc = holds_init(path, d.set);
+	if (rc != 0)
+		log_warning("%s: %s; a restart will let go of the addresses for a moment", path,
+		    strerror(-rc));
+}
+
 bool
-daemon_init(struct ev_loop *loop, struct settings *set, const struct daemon_options *options, char *why, size_t size)
+daemon_init(struct ev_loop *loop, struct settings *set, const struct daemon_options *options,
+    char *why, size_t size)
 {
 	int rc;
 
@@ -416,14 +481,23 @@ daemon_init(struct ev_loop *loop, struct settings *set, const struct daemon_opti
 		return false;
 	if (priv_directory(options->socket, set->user, set->group_name, why, size) != 0)
 		return false;
-	rc = control_init(&control, loop, options->socket, group_id(set->group_name), daemon_answer, NULL);
+	rc = control_init(
+	    &control, loop, options->socket, group_id(set->group_name), daemon_answer, NULL);
 	if (rc != 0)
 		return failed(why, size, options->socket, rc);
 	if (priv_drop(set->user, set->group_name, why, size) != 0)
 		return false;
 	script_init(loop, set->script_timeout_ms, NULL, NULL);
+	holds_start();
+	slots_fill();
+	if (!hands_init(loop, why, size))
+		return false;
+	for (int i = 0; i < set->n_instances; i++)
+		hands_add(d.slot_of[i]);
+	if (!hands_fence(why, size))
+		return false;
 	core_start();
-	return hands_init(loop, why, size);
+	return true;
 }
 
 void
@@ -437,7 +511,7 @@ daemon_start(void)
 		return;
 	}
 	for (int i = 0; i < d.core.conf.n_instances; i++)
-		daemon_slot_start(d.slot_of[i]);
+		slot_begin(d.slot_of[i]);
 	send_heartbeats();
 	last_turn = clock_ms(); /* the start isn't a turn of the loop */
 	sdnotify_send("READY=1");
@@ -463,7 +537,8 @@ on_stop_limit(struct ev_loop *loop, ev_timer *w, int revents)
 		ev_break(loop, EVBREAK_ALL);
 	} else if (++ticks * 20 > STOP_LIMIT_MS) {
 		if (!all_clear())
-			log_error("stopping though the kernel keeps an address: its lifetime ends it within %lld ms",
+			log_error("stopping though the kernel keeps an address: its lifetime ends "
+			          "it within %lld ms",
 			    (long long)(d.set->lease_ms + d.set->guard_ms));
 		ev_timer_stop(loop, w);
 		ev_break(loop, EVBREAK_ALL);
@@ -486,6 +561,18 @@ daemon_stop(const char *cause)
 }
 
 void
+daemon_leave(void)
+{
+	if (d.stopping)
+		return;
+	d.leaving = true;
+	log_notice(
+	    "leaving: addresses stay until their leases end; a successor may take them over");
+	sdnotify_send("STOPPING=1");
+	ev_break(d.loop, EVBREAK_ALL);
+}
+
+void
 daemon_log_status(void)
 {
 	svip_ms now = clock_ms();
@@ -495,17 +582,21 @@ daemon_log_status(void)
 		uint64_t epoch;
 
 		log_notice("%s: %s reason=%s confirmations=%d/%d epoch=%llu lease_left_ms=%lld",
-		    d.slot[d.slot_of[i]].conf.name, core_state_word(in->state), core_reason_word(in->reason),
-		    core_confirmations(&d.core, i, now, &epoch), core_majority(&d.core),
-		    (unsigned long long)epoch,
-		    in->kernel == KERNEL_HELD && in->lease_end > now ? (long long)(in->lease_end - now) : 0LL);
+		    d.slot[d.slot_of[i]].conf.name, core_state_word(in->state),
+		    core_reason_word(in->reason), core_confirmations(&d.core, i, now, &epoch),
+		    core_majority(&d.core), (unsigned long long)epoch,
+		    in->kernel == KERNEL_HELD && in->lease_end > now
+		        ? (long long)(in->lease_end - now)
+		        : 0LL);
 	}
 }
 
 void
 daemon_fini(void)
 {
-	hands_fini();
+	/* What the kernel keeps though it shouldn't stays fenced. */
+	hands_fini(d.leaving || !all_clear());
+	holds_fini();
 	control_fini(control);
 	script_fini();
 	seal_fini();

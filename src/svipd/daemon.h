@@ -33,6 +33,10 @@ void daemon_start(void);
 /* Lets everything go, tells the peers and the scripts, and ends the loop when that is done. */
 void daemon_stop(const char *cause);
 
+/* Ends the loop and leaves everything in the kernel as it is, for a successor that starts at once. Without one the
+ * leases end it. */
+void daemon_leave(void);
+
 /* Reads the file again: all or nothing. False: nothing has changed, and report (a malloc'd text, a line a
  * fault) says why. NULL report: nothing to say. */
 bool daemon_reload(char **report);

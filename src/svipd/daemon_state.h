@@ -48,7 +48,7 @@ struct daemon_state {
 	struct core_action told[CORE_ACTIONS_MAX]; /* states to tell once the hands are free */
 
 	svip_ms started;
-	bool stopping;
+	bool stopping, leaving;
 };
 
 struct daemon_state *daemon_state(void);
@@ -57,10 +57,9 @@ struct daemon_state *daemon_state(void);
 void daemon_post(const struct core_event *);
 void daemon_post_slot(enum core_event_kind, int slot);
 
-/* Makes an instance known to all hands; -1: no room. And the reverse, after its addresses are gone. */
+/* A free slot for the instance; -1: no room. And the reverse, after its addresses are gone. */
 int daemon_slot_add(const struct set_instance *);
 void daemon_slot_remove(int slot);
-void daemon_slot_start(int slot);
 
 /* The settings' digests go to the core. */
 void daemon_config_changed(void);

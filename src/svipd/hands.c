@@ -22,6 +22,7 @@ enum { COMPLAIN_MS = 60000 }; /* the same complaint at most this often */
 
 static struct sentinels *sentinels;
 static struct local_redis *redis;
+static int fence_error; /* of the packet filter's sockets */
 
 struct sentinels *
 hands_sentinels(void)
@@ -55,17 +56,18 @@ on_clear(void *ctx, int s)
 }
 
 static void
-on_lost(void *ctx, int s)
+on_lost(void *ctx, int s, const char *what)
 {
 	(void)ctx;
 	daemon_post_slot(EV_LOST, s); /* acts first, talks after */
-	log_warning("%s: an address was taken away by another hand", daemon_state()->slot[s].conf.name);
+	log_warning("%s: an address was lost: %s", daemon_state()->slot[s].conf.name, what);
 }
 
 static void
 post_error(enum core_event_kind kind, int s, int err)
 {
-	daemon_post(&(struct core_event){ .kind = kind, .instance = daemon_state()->slot[s].index, .error = err });
+	daemon_post(&(struct core_event){
+	    .kind = kind, .instance = daemon_state()->slot[s].index, .error = err });
 }
 
 static void
@@ -88,8 +90,10 @@ on_link(void *ctx, int s, bool up)
 	struct daemon_state *d = daemon_state();
 
 	(void)ctx;
-	daemon_post(&(struct core_event){ .kind = EV_LINK, .instance = d->slot[s].index, .yes = up });
-	log_info("%s: %s is %s", d->slot[s].conf.name, d->slot[s].conf.interface, up ? "up" : "down or not there");
+	daemon_post(
+	    &(struct core_event){ .kind = EV_LINK, .instance = d->slot[s].index, .yes = up });
+	log_info("%s: %s is %s", d->slot[s].conf.name, d->slot[s].conf.interface,
+	    up ? "up" : "down or not there");
 	heartbeat_io_rejoin();
 }
 
@@ -108,8 +112,8 @@ on_locals(void *ctx)
 	heartbeat_io_rejoin();
 }
 
-static const struct vip_calls vip_calls = { on_held, on_refused, on_clear, on_stuck, on_lost, on_link, on_relinked,
-	on_locals };
+static const struct vip_calls vip_calls = { on_held, on_refused, on_clear, on_stuck, on_lost,
+	on_link, on_relinked, on_locals };
 
 /* ---- Sentinels ---- */
 
@@ -126,7 +130,8 @@ on_view(void *ctx, int sentinel, int i, const struct view *view)
 {
 	(void)ctx;
 	slot_at(i)->fault[sentinel][0] = '\0';
-	daemon_post(&(struct core_event){ .kind = EV_VIEW, .sentinel = sentinel, .instance = i, .view = *view });
+	daemon_post(&(struct core_event){
+	    .kind = EV_VIEW, .sentinel = sentinel, .instance = i, .view = *view });
 }
 
 static void
@@ -146,7 +151,9 @@ on_fault(void *ctx, int sentinel, int i, enum reply_fault fault, const char *tex
 static void
 on_news(void *ctx, int sentinel, int i, enum sentinel_news news, const struct svip_host *to)
 {
-	struct core_event ev = { .kind = EV_NEWS, .sentinel = sentinel, .instance = i, .news = news };
+	struct core_event ev = {
+		.kind = EV_NEWS, .sentinel = sentinel, .instance = i, .news = news
+	};
 
 	(void)ctx;
 	if (to != NULL)
@@ -190,8 +197,8 @@ complain(struct slot *s, const struct svip_host *host, const char *what)
 	unsigned held;
 
 	if (log_allowed(&s->named_limit, COMPLAIN_MS, clock_ms(), &held))
-		log_error("%s: Sentinel names %s as master: %s; not followed", s->conf.name, svip_host_text(host, text),
-		    what);
+		log_error("%s: Sentinel names %s as master: %s; not followed", s->conf.name,
+		    svip_host_text(host, text), what);
 }
 
 /*
@@ -213,11 +220,14 @@ is_me(void *ctx, int i, const struct svip_host *host)
 	if (!svip_host_addr(host, &a))
 		return false;
 	if (vip_is_virtual(&a)) {
-		complain(s, host, "that is a virtual address; a replica or a Sentinel was pointed at it");
+		complain(s, host,
+		    "that is a virtual address; a replica or a Sentinel was pointed at it");
 		return false;
 	}
 	if (is_loopback(&a) && set->n_nodes > 1) {
-		complain(s, host, "a loopback address is every host's; 'sentinel monitor' needs the master's own");
+		complain(s, host,
+		    "a loopback address is every host's; 'sentinel monitor' needs the master's "
+		    "own");
 		return false;
 	}
 	on = vip_local_on(&a);
@@ -225,16 +235,19 @@ is_me(void *ctx, int i, const struct svip_host *host)
 		return false;
 	if (s->conf.redis_given)
 		return svip_host_same(host, &s->conf.redis);
-	if (on != vip_ifindex(daemon_state()->slot_of[i]) && on != vip_local_on(&set->node[set->self])) {
-		complain(s, host, "that is an address of this host, but on another interface than its virtual addresses "
-				  "and its address in nodes; say redis = \"ADDRESS:PORT\" here if it is Redis'");
+	if (on != vip_ifindex(daemon_state()->slot_of[i]) &&
+	    on != vip_local_on(&set->node[set->self])) {
+		complain(s, host,
+		    "that is an address of this host, but on another interface than its virtual "
+		    "addresses "
+		    "and its address in nodes; say redis = \"ADDRESS:PORT\" here if it is Redis'");
 		return false;
 	}
 	return host->port == s->conf.redis.port;
 }
 
-static const struct sentinel_owner sentinel_owner = { on_view, on_fault, on_news, on_pong, on_listening, on_session,
-	is_me };
+static const struct sentinel_owner sentinel_owner = { on_view, on_fault, on_news, on_pong,
+	on_listening, on_session, is_me };
 
 /* ---- the local Redis ---- */
 
@@ -249,7 +262,8 @@ on_role(void *ctx, int i, svip_ms asked, bool master, enum reply_fault fault, co
 	else
 		snprintf(s->redis_error, sizeof(s->redis_error), "%s",
 		    text[0] != '\0' ? text : reply_fault_word(fault));
-	daemon_post(&(struct core_event){ .kind = EV_ROLE, .instance = i, .asked = asked, .yes = master });
+	daemon_post(
+	    &(struct core_event){ .kind = EV_ROLE, .instance = i, .asked = asked, .yes = master });
 }
 
 /* ---- peers ---- */
@@ -284,8 +298,48 @@ on_conflict(void *ctx, int s, const struct svip_addr *addr, const uint8_t mac[6]
 	if (may_announce(ctx, s))
 		daemon_announce(s);
 	if (log_allowed(&slot->conflict_limit, 10000, clock_ms(), &held))
-		log_warning("%s: another host answers for %s (%u more like this)", slot->conf.name, slot->conflict,
-		    held);
+		log_warning("%s: another host answers for %s (%u more like this)", slot->conf.name,
+		    slot->conflict, held);
+}
+
+/* ---- the packet filter ---- */
+
+bool
+hands_fence(char *why, size_t size)
+{
+	const struct settings *set = daemon_state()->set;
+	int rc;
+
+	if (set->observe || set->fence == SET_FENCE_LIFETIME)
+		return true;
+	rc = fence_error != 0 ? fence_error : vip_fence_make();
+	if (rc == 0)
+		return true;
+	vip_fence_without(set->fence == SET_FENCE_AUTO ? 0 : -rc);
+	if (set->fence == SET_FENCE_REQUIRED) {
+		snprintf(
+		    why, size, "nftables: %s; fence = \"required\" asks for it", strerror(-rc));
+		return false;
+	}
+	if (set->fence == SET_FENCE_NFTABLES)
+		log_error("nftables: %s; this node takes nothing without it (fence = \"nftables\")",
+		    strerror(-rc));
+	else
+		log_warning("nftables: %s; the addresses' lifetimes alone end a hold, up to %d ms "
+		            "late, and the other "
+		            "nodes wait for it",
+		    strerror(-rc), SET_GUARD_LIFETIME_MS);
+	return true;
+}
+
+svip_ms
+hands_guard(void)
+{
+	const struct settings *set = daemon_state()->set;
+	bool exact = set->observe || vip_fenced() || set->fence == SET_FENCE_NFTABLES;
+
+	return exact || set->guard_ms > SET_GUARD_LIFETIME_MS ? set->guard_ms
+	                                                      : SET_GUARD_LIFETIME_MS;
 }
 
 /* ---- life ---- */
@@ -358,13 +412,18 @@ bool
 hands_init(struct ev_loop *loop, char *why, size_t size)
 {
 	const struct settings *set = daemon_state()->set;
-	struct sentinel_conf conf = { .n = set->n_sentinels, .host = set->sentinel, .auth = &set->sentinel_auth,
-		.poll_ms = set->poll_ms, .lease_ms = set->lease_ms };
+	struct sentinel_conf conf = { .n = set->n_sentinels,
+		.host = set->sentinel,
+		.auth = &set->sentinel_auth,
+		.poll_ms = set->poll_ms,
+		.lease_ms = set->lease_ms };
 	int rc;
 
 	rc = vip_init(loop, &vip_calls, NULL, set->observe);
 	if (rc != 0)
 		return failed(why, size, "netlink", rc);
+	if (!set->observe && set->fence != SET_FENCE_LIFETIME)
+		fence_error = vip_fence_open(set->cluster); /* hands_fence() tells */
 	rc = announcer_init(loop, &set->arp, may_announce, NULL);
 	if (rc != 0)
 		return failed(why, size, "packet socket for announcements", rc);
@@ -382,7 +441,7 @@ hands_init(struct ev_loop *loop, char *why, size_t size)
 }
 
 void
-hands_fini(void)
+hands_fini(bool leave)
 {
 	if (sentinels != NULL)
 		sentinel_fini(sentinels);
@@ -391,5 +450,5 @@ hands_fini(void)
 	heartbeat_io_fini();
 	conflict_fini();
 	announcer_fini();
-	vip_fini();
+	vip_fini(leave);
 }

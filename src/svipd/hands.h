@@ -6,17 +6,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <svip/types.h>
+
 struct ev_loop;
 struct sentinels;
 
 /* Netlink, packet sockets, heartbeats, Sentinels, the local Redis. False: why says which. */
 bool hands_init(struct ev_loop *, char *why, size_t size);
-void hands_fini(void);
+void hands_fini(bool leave); /* leave: everything in the kernel stays for a successor */
 
 /* Makes the instance of a slot known to them; its core index must be the next one there. And the reverse, before
  * the core forgets it: the last one takes its index. */
 void hands_add(int slot);
 void hands_remove(int slot);
+
+/* Sets up the packet filter for all that was added, as `fence` asks for it. False: why says what is missing. */
+bool hands_fence(char *why, size_t size);
+
+/* How late this node's release may come, ms, as it is fenced now. */
+svip_ms hands_guard(void);
 
 /* The slot's `redis` may be another one now. */
 void hands_redis_moved(int slot);

@@ -32,7 +32,8 @@ usage(FILE *out)
 {
 	fputs("usage: svipd [-f FILE] [-n] [-t] [-p PIDFILE] [-s SOCKET] [-l LEVEL] [-V] [-h]\n"
 	      "\n"
-	      "Keeps a virtual IP address on the host whose Redis a majority of Sentinels names as master.\n"
+	      "Keeps a virtual IP address on the host whose Redis a majority of Sentinels names as "
+	      "master.\n"
 	      "\n"
 	      "  -f FILE     configuration (" DEFAULT_FILE ")\n"
 	      "  -n          stay in the foreground, log to stderr\n"
@@ -43,7 +44,8 @@ usage(FILE *out)
 	      "  -V          show the version and exit\n"
 	      "  -h          show this and exit\n"
 	      "\n"
-	      "Signals: HUP reload, TERM and INT clean stop, USR1 status into the log.\n",
+	      "Signals: HUP reload, TERM and INT clean stop, USR1 status into the log,\n"
+	      "USR2 exit and leave the addresses to a successor that starts at once.\n",
 	    out);
 }
 
@@ -90,7 +92,8 @@ read_options(int argc, char **argv, struct options *o)
 			o->daemon.level_given = true;
 			if (read_level(optarg, &o->daemon.level))
 				break;
-			fprintf(stderr, "svipd: -l %s: not error, warning, notice, info or debug\n", optarg);
+			fprintf(stderr, "svipd: -l %s: not error, warning, notice, info or debug\n",
+			    optarg);
 			exit(2);
 		case 'V':
 			puts("svipd " PACKAGE_VERSION);
@@ -104,7 +107,8 @@ read_options(int argc, char **argv, struct options *o)
 		}
 	}
 	if (optind != argc) {
-		fprintf(stderr, "svipd: %s: there are no arguments besides options\n", argv[optind]);
+		fprintf(
+		    stderr, "svipd: %s: there are no arguments besides options\n", argv[optind]);
 		usage(stderr);
 		exit(2);
 	}
@@ -137,6 +141,13 @@ on_stop(struct ev_loop *loop, ev_signal *w, int revents)
 }
 
 static void
+on_leave(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	(void)loop, (void)w, (void)revents;
+	daemon_leave();
+}
+
+static void
 on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	char *report;
@@ -144,7 +155,8 @@ on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 	(void)loop, (void)w, (void)revents;
 	if (!daemon_reload(&report)) {
 		log_error("reload refused, nothing has changed");
-		for (char *line = report != NULL ? strtok(report, "\n") : NULL; line != NULL; line = strtok(NULL, "\n"))
+		for (char *line = report != NULL ? strtok(report, "\n") : NULL; line != NULL;
+		     line = strtok(NULL, "\n"))
 			log_error("%s", line);
 	}
 	free(report);
@@ -160,7 +172,7 @@ on_usr1(struct ev_loop *loop, ev_signal *w, int revents)
 static void
 watch_signals(struct ev_loop *loop)
 {
-	static ev_signal term, interrupt, hup, usr1;
+	static ev_signal term, interrupt, hup, usr1, usr2;
 
 	signal(SIGPIPE, SIG_IGN);
 	ev_signal_init(&term, on_stop, SIGTERM);
@@ -171,6 +183,8 @@ watch_signals(struct ev_loop *loop)
 	ev_signal_start(loop, &hup);
 	ev_signal_init(&usr1, on_usr1, SIGUSR1);
 	ev_signal_start(loop, &usr1);
+	ev_signal_init(&usr2, on_leave, SIGUSR2);
+	ev_signal_start(loop, &usr2);
 }
 
 /* ---- life ---- */

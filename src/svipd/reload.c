@@ -13,6 +13,7 @@
 #include "host.h"
 #include "io/clock.h"
 #include "io/sdnotify.h"
+#include "io/vip.h"
 
 /* What differs in a way that a running daemon can't follow. NULL: nothing. */
 static const char *
@@ -29,6 +30,8 @@ needs_restart(const struct settings *a, const struct settings *b)
 		return "lease";
 	if (a->poll_ms != b->poll_ms)
 		return "poll";
+	if (a->fence != b->fence)
+		return "fence";
 	if (a->guard_ms != b->guard_ms)
 		return "guard";
 	if (a->drift_ppm != b->drift_ppm)
@@ -113,7 +116,7 @@ stays(const struct set_instance *a, const struct set_instance *b)
 
 		for (int k = 0; k < b->n_addresses && !found; k++)
 			found = svip_addr_same(&a->address[i], &b->address[k]) &&
-			    a->address[i].prefix == b->address[k].prefix;
+			        a->address[i].prefix == b->address[k].prefix;
 		if (!found)
 			return false;
 	}
@@ -126,15 +129,16 @@ take_away(int s)
 	struct daemon_state *d = daemon_state();
 	int i = d->slot[s].index;
 
-	log_notice("%s: taken out of the configuration, or its addresses have changed", d->slot[s].conf.name);
+	log_notice("%s: taken out of the configuration, or its addresses have changed",
+	    d->slot[s].conf.name);
 	daemon_post(&(struct core_event){ .kind = EV_FORGET, .instance = i });
 	if (d->core.inst[i].kernel != KERNEL_CLEAR)
-		log_error("%s: the kernel keeps an address; its lifetime ends it within %lld ms", d->slot[s].conf.name,
-		    (long long)(d->set->lease_ms + d->set->guard_ms));
+		log_error("%s: the kernel keeps an address; its lifetime ends it within %lld ms",
+		    d->slot[s].conf.name, (long long)(d->set->lease_ms + d->set->guard_ms));
 	daemon_slot_remove(s);
 }
 
-static void
+static int
 bring_in(const struct set_instance *conf)
 {
 	struct daemon_state *d = daemon_state();
@@ -143,7 +147,8 @@ bring_in(const struct set_instance *conf)
 	d->slot[s].index = core_add(&d->core, conf->id, clock_ms());
 	d->slot_of[d->slot[s].index] = s;
 	log_notice("%s: new in the configuration", conf->name);
-	daemon_slot_start(s);
+	hands_add(s);
+	return s;
 }
 
 static void
@@ -151,6 +156,8 @@ apply(struct settings *new)
 {
 	struct daemon_state *d = daemon_state();
 	struct settings *old = d->set;
+	static int fresh[SVIP_INSTANCES_MAX];
+	int n_fresh = 0, rc;
 
 	for (int i = d->core.conf.n_instances - 1; i >= 0; i--) {
 		int s = d->slot_of[i];
@@ -174,8 +181,13 @@ apply(struct settings *new)
 		for (int k = 0; k < d->core.conf.n_instances && !known; k++)
 			known = d->core.inst[k].id == new->instance[i].id;
 		if (!known)
-			bring_in(&new->instance[i]);
+			fresh[n_fresh++] = bring_in(&new->instance[i]);
 	}
+	rc = vip_fence_make();
+	if (rc != 0)
+		log_error("packet filter: %s; it stays as it was", strerror(-rc));
+	for (int i = 0; i < n_fresh; i++)
+		vip_start(fresh[i]);
 	settings_free(old);
 }
 
@@ -184,7 +196,8 @@ refuse(char **report, const struct settings *set, const char *what)
 {
 	char line[SET_PATH_MAX + 128];
 
-	snprintf(line, sizeof(line), "%s: %s: has changed, and only a restart of svipd can take it over", set->file, what);
+	snprintf(line, sizeof(line),
+	    "%s: %s: has changed, and only a restart of svipd can take it over", set->file, what);
 	*report = strdup(line);
 	return false;
 }

@@ -52,6 +52,8 @@ make_cluster(void)
 	static const uint64_t ids[2] = { 1000, 1001 };
 	struct core_conf cc = { .lease_ms = 2000,
 		.guard_ms = 60,
+		.guard_least_ms = 60,
+		.guard_unheard_ms = 60,
 		.poll_ms = 400,
 		.heartbeat_ms = 500,
 		.drift_ppm = 10000,

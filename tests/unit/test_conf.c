@@ -19,7 +19,8 @@ the_smallest_file_gets_all_defaults(void **state)
 	assert_int_equal(s->key[0][1], 1);
 	assert_int_equal(s->lease_ms, 2000);
 	assert_int_equal(s->poll_ms, 400);
-	assert_int_equal(s->guard_ms, 2200);
+	assert_int_equal(s->guard_ms, 60);
+	assert_int_equal(s->fence, SET_FENCE_AUTO);
 	assert_int_equal(s->drift_ppm, 10000);
 	assert_int_equal(s->heartbeat_ms, 500);
 	assert_true(s->multicast && s->unicast && !s->observe && !s->hold_on_quorum_loss);
@@ -100,7 +101,7 @@ static const struct {
 	const char *add, *want;
 } faults[] = {
 	{ "lese = 2s", "svipd.conf:9: lese: unknown key, did you mean \"lease\"?" },
-	{ "fence = 2s", "svipd.conf:9: fence: unknown key" },
+	{ "fense = auto", "svipd.conf:9: fense: unknown key" },
 	{ "tls { ca = x }", "svipd.conf:9: tls: unknown block" },
 	{ "reset-connections = on", "svipd.conf:9: reset-connections: unknown key" },
 	{ "handover-on-stop = on", "svipd.conf:9: handover-on-stop: unknown key" },
@@ -155,8 +156,10 @@ static const struct {
 	{ "lease = 1s poll = 334ms",
 	    "svipd.conf:9: poll: \"334ms\" is above 333ms, a third of the lease" },
 	{ "poll = 19ms", "svipd.conf:9: poll: \"19ms\" is below 20ms" },
-	{ "guard = 2199ms",
-	    "svipd.conf:9: guard: \"2199ms\" is below 2200ms, the least: a dead holder's" },
+	{ "guard = 59ms", "svipd.conf:9: guard: \"59ms\" is below 60ms, the least: the packet filter's" },
+	{ "fence = lifetime guard = 2199ms",
+	    "svipd.conf:9: guard: \"2199ms\" is below 2200ms, the least with fence = \"lifetime\": a dead" },
+	{ "fence = iptables", "svipd.conf:9: fence: \"iptables\" is none of auto, nftables" },
 	{ "guard = 2m", "svipd.conf:9: guard: \"2m\" is above 60s" },
 	{ "clock-drift = 1", "svipd.conf:9: clock-drift: \"1\" is not a percentage" },
 	{ "clock-drift = 1.00001%", "svipd.conf:9: clock-drift: \"1.00001%\" is not a percentage" },
@@ -322,9 +325,9 @@ doubtful_but_possible_is_a_warning(void **state)
 		const char *text, *want;
 	} cases[] = {
 		{ BASE_TEXT,
-		    "note: a crash failover may wait up to 3.0 s after Sentinel's switch" },
-		{ BASE_TEXT "lease = 1s\n",
-		    "svipd.conf:9: note: a crash failover may wait up to 2.0 s" },
+		    "note: a crash failover may wait up to 0.9 s after Sentinel's switch" },
+		{ BASE_TEXT "lease = 3s\n",
+		    "svipd.conf:9: note: a crash failover may wait up to 1.9 s" },
 		{ BASE_TEXT "on-quorum-loss = hold\n",
 		    "svipd.conf:9: warning: on-quorum-loss: \"hold\" gives up" },
 		{ BASE_TEXT "vip b { interface = eth7 address = 10.0.1.1 }",
