@@ -86,6 +86,8 @@ libio_a_SOURCES = \
 	%D%/io/sentinel_known.c \
 	%D%/io/sentinel_news.c \
 	%D%/io/sentinel_query.c \
+	%D%/io/steady.c \
+	%D%/io/steady.h \
 	%D%/io/tcp.c \
 	%D%/io/tcp.h \
 	%D%/io/vip.c \

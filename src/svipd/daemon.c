@@ -27,6 +27,7 @@
 #include "io/script.h"
 #include "io/sdnotify.h"
 #include "io/seal.h"
+#include "io/steady.h"
 #include "io/vip.h"
 
 enum {
@@ -465,6 +466,20 @@ holds_start(void)
 		    strerror(-rc));
 }
 
+static void
+make_steady(void)
+{
+	steady_init(&d.steady);
+	if (d.steady.memory != 0)
+		log_notice("memory can't be locked: %s; under memory pressure a lease may be "
+		           "missed (LimitMEMLOCK=infinity)",
+		    strerror(-d.steady.memory));
+	if (d.steady.schedule != 0)
+		log_notice("no real-time scheduling: %s; on a busy machine a lease may be missed "
+		           "(CPUSchedulingPolicy=fifo)",
+		    strerror(-d.steady.schedule));
+}
+
 bool
 daemon_init(struct ev_loop *loop, struct settings *set, const struct daemon_options *options,
     char *why, size_t size)
@@ -479,6 +494,7 @@ daemon_init(struct ev_loop *loop, struct settings *set, const struct daemon_opti
 		return failed(why, size, "keys", rc);
 	if (script_start(set->script_user, why, size) != 0)
 		return false;
+	make_steady();
 	if (priv_directory(options->socket, set->user, set->group_name, why, size) != 0)
 		return false;
 	rc = control_init(

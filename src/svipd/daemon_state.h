@@ -11,6 +11,7 @@
 #include "daemon.h"
 #include "history.h"
 #include "io/log.h"
+#include "io/steady.h"
 
 enum { DAEMON_EVENTS_MAX = 2 * SVIP_INSTANCES_MAX + 64 }; /* the kernel's answers waiting for the core */
 
@@ -48,6 +49,7 @@ struct daemon_state {
 	struct core_action told[CORE_ACTIONS_MAX]; /* states to tell once the hands are free */
 
 	svip_ms started;
+	struct steady steady;
 	bool stopping, leaving;
 };
 
