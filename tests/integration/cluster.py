@@ -33,7 +33,7 @@ from resp import Resp, RespError, pairs
 
 SENTINEL_PORT = 26379
 HEARTBEAT_PORT = 8386
-GUARD = 2.2  # svipd's default without a packet filter, in seconds
+GUARDS = {"lifetime": 2.2}  # svipd's defaults by `fence`, in seconds; others: with the packet filter
 REPO = Path(__file__).resolve().parents[2]
 
 
@@ -104,8 +104,9 @@ class Cluster:
         self.prefix = f"svt{os.getpid()}-{_count}-"
         self.family = family
         self.lease, self.down_after, self.failover_timeout = lease, down_after, failover_timeout
-        self.bound = self.lease * 1.02 + GUARD + 1.0  # after it nobody holds without a majority; a second of slack
         self.settings = {"user": '"nobody"', "group": '"nogroup"', "log-level": f'"{log_level}"', **(settings or {})}
+        guard = GUARDS.get(self.settings.get("fence", "").strip('"'), 0.06)
+        self.bound = self.lease * 1.02 + guard + 1.0  # after it nobody holds without a majority; a second of slack
         self.instances = list(instances or [Instance()])
         self.dir = Path(tempfile.mkdtemp(prefix="svt-"))
         self.dir.chmod(0o755)
@@ -374,6 +375,7 @@ class Cluster:
         for key in list(host.procs):
             self.end(name, key)
         ip("link set eth0 down", "addr flush dev eth0", ns=host.ns, check=False)
+        netns.run(host.ns, "nft", "flush", "ruleset", check=False)
         return when
 
     def boot(self, name, programs=True):

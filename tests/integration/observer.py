@@ -25,6 +25,10 @@ from resp import Resp, RespError, encode
 SOL_NETLINK = 270
 NETLINK_ADD_MEMBERSHIP = 1
 NETLINK_LISTEN_ALL_NSID = 8
+NETLINK_NETFILTER = 12
+NFNLGRP_NFTABLES = 7
+NFT_NEWTABLE, NFT_DELTABLE, NFT_NEWSETELEM, NFT_DELSETELEM = (10 << 8 | n for n in (0, 2, 12, 14))
+NFPROTO_INET = 1
 RTM_NEWADDR, RTM_DELADDR = 20, 21
 IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO = 1, 2, 6
 SO_RCVBUFFORCE = 33
@@ -52,6 +56,9 @@ class Observer:
     One queue of one socket: adds and deletes of different hosts are seen in the order in which the kernel has
     made them, however late this process wakes up. So two holders are found from the order alone; the times
     (at receipt) are for people; lag_ms() compares them with the kernel's own stamps.
+
+    A second socket watches svipd's packet filter: an address that is there but whose element has run out answers nobody, so
+    its hold has ended. The end is the receipt of the element's last word plus its time-out, never too early.
     """
 
     def __init__(self, ns, hosts, vips):
@@ -66,8 +73,8 @@ class Observer:
         self._child = Child(ns, lambda child: _watch_addresses(child, hosts, wanted), realtime=True)
 
     def events(self):
-        """All so far: dicts with t, host, vip, what ("add", "del", "renew")."""
-        return self._child.fetch()
+        """All so far: dicts with t, host, vip, what ("add", "del", "less", "renew")."""
+        return [e for e in self._child.fetch() if e["what"] not in ("fence", "table")]
 
     def holds(self, vip=None):
         """All holds so far, in the order of their start."""
@@ -110,6 +117,7 @@ class Observer:
 
     def _replay(self):
         holds, now_held, found = [], {}, []
+        open_until, tables = {}, {}  # of the packet filter; no table: open
         excuses = list(self._excuses)
         marks = sorted(self._off, key=lambda m: m[1])
 
@@ -123,26 +131,56 @@ class Observer:
                 for hold in [h for h in now_held.values() if h.host == host]:
                     end(hold, when)
 
-        for e in self.events():
+        def begin(key, when):
+            hold = Hold(*key, when)
+            for x in excuses:
+                if x[0] == hold.host and x[1] == hold.vip and x[2] <= hold.start:
+                    hold.excuse = x[3]
+                    excuses.remove(x)
+                    break
+            now_held[key] = hold
+            holds.append(hold)
+            meet(hold, when)
+
+        def is_open(key, when):
+            return open_until.get(key, tables.get(key[1], float("inf"))) >= when
+
+        def meet(hold, when):
+            if not is_open((hold.vip, hold.host), when):
+                return
+            others = [h for h in now_held.values() if h.vip == hold.vip and h is not hold and not h.excuse
+                      and not hold.excuse and is_open((h.vip, h.host), when)]
+            found.extend((hold, other) for other in others)
+
+        for e in self._child.fetch():
             if e["what"] == "lost":
                 found.append("the observer has lost notifications")
                 continue
             power(e["t"])
+            if e["what"] == "table":
+                tables[e["host"]] = 0.0 if e["there"] else float("inf")
+                for key in [k for k in open_until if k[1] == e["host"] and not e["there"]]:
+                    del open_until[key]
+                continue
             key = e["vip"], e["host"]
-            if e["what"] == "del":
+            if e["what"] == "fence":
+                was_open = is_open(key, e["t"])
+                if key in now_held and open_until.get(key, 0.0) and not was_open and e["until"] > e["t"]:
+                    end(now_held[key], open_until[key])  # it had run out: what follows is another hold
+                    open_until[key] = e["until"]
+                    begin(key, e["t"])
+                    continue
+                open_until[key] = e["until"]
+                if key in now_held and not was_open:
+                    meet(now_held[key], e["t"])
+            elif e["what"] == "del":
                 if key in now_held:
-                    end(now_held[key], e["t"])
+                    end(now_held[key], min(e["t"], max(open_until.get(key, e["t"]), now_held[key].start)))
             elif e["what"] == "add" and key not in now_held:
-                hold = Hold(e["vip"], e["host"], e["t"])
-                for x in excuses:
-                    if x[0] == hold.host and x[1] == hold.vip and x[2] <= hold.start:
-                        hold.excuse = x[3]
-                        excuses.remove(x)
-                        break
-                others = [h for h in now_held.values() if h.vip == hold.vip and not h.excuse and not hold.excuse]
-                now_held[key] = hold
-                holds.append(hold)
-                found += [(hold, other) for other in others]
+                begin(key, e["t"])
+        for key, hold in list(now_held.items()):
+            if hold.start < open_until.get(key, float("inf")) < now():
+                end(hold, open_until[key])
         power(float("inf"))
         texts = []
         for item in found:
@@ -167,21 +205,24 @@ def _watch_addresses(child, hosts, wanted):
         sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
     sock.setblocking(False)
     child.watch(sock)
+    fences = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+    fences.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+    fences.bind((0, 0))
+    fences.setsockopt(SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1)
+    fences.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
+    fences.setblocking(False)
+    child.watch(fences)
     copies = {}  # a host may have an address more than once: it holds until the last copy has gone
     while (ready := child.wait()) is not None:
-        if not ready:
+        if fences.fileno() in ready:
+            _note_fences(child, fences, hosts, wanted)
+        if sock.fileno() not in ready:
             continue
-        try:
-            data, ancillary, _, _ = sock.recvmsg(1 << 16, 64)
-        except OSError as error:
-            if error.errno == errno.ENOBUFS:
-                child.records.append({"t": now(), "what": "lost"})
+        data, host = _read_host(child, sock, hosts)
+        if data is None:
             continue
         t = now()
         ticks = time.monotonic() * 100
-        nsid = next((struct.unpack("i", d[:4])[0] for level, kind, d in ancillary
-                     if level == SOL_NETLINK and kind == NETLINK_LISTEN_ALL_NSID), -1)
-        host = hosts.get(nsid)
         for kind, address, copy, stamp in _addresses(data):
             vip = wanted.get(address)
             if host is None or vip is None:
@@ -197,6 +238,65 @@ def _watch_addresses(child, hosts, wanted):
             if kind == RTM_NEWADDR and stamp is not None:
                 record["lag_ms"] = round((ticks - stamp) * 10, 1)
             child.records.append(record)
+
+
+def _read_host(child, sock, hosts):
+    """(datagram, the host it comes from), or (None, None)."""
+    try:
+        data, ancillary, _, _ = sock.recvmsg(1 << 16, 64)
+    except OSError as error:
+        if error.errno == errno.ENOBUFS:
+            child.records.append({"t": now(), "what": "lost"})
+        return None, None
+    nsid = next((struct.unpack("i", d[:4])[0] for level, kind, d in ancillary
+                 if level == SOL_NETLINK and kind == NETLINK_LISTEN_ALL_NSID), -1)
+    return data, hosts.get(nsid)
+
+
+def _attributes(data):
+    """type -> [payload] of netlink attributes."""
+    found, at = {}, 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4:
+            break
+        found.setdefault(kind & 0x3fff, []).append(data[at + 4:at + length])
+        at += (length + 3) & ~3
+    return found
+
+
+def _note_fences(child, sock, hosts, wanted):
+    """What svipd's inet table lets through, and until when; and the table itself."""
+    while True:
+        data, host = _read_host(child, sock, hosts)
+        if data is None:
+            return
+        t, at = now(), 0
+        while at + 20 <= len(data):
+            size, kind = struct.unpack_from("=IH", data, at)
+            if size < 20:
+                break
+            body, family = data[at + 20:at + size], data[at + 16]
+            at += (size + 3) & ~3
+            if host is None or family != NFPROTO_INET or kind not in (NFT_NEWTABLE, NFT_DELTABLE, NFT_NEWSETELEM,
+                                                                      NFT_DELSETELEM):
+                continue
+            attrs = _attributes(body)
+            if not attrs.get(1, [b""])[0].startswith(b"svipd-") or attrs[1][0].startswith(b"svipd-check"):
+                continue
+            if kind in (NFT_NEWTABLE, NFT_DELTABLE):
+                child.records.append({"t": t, "host": host, "what": "table", "there": kind == NFT_NEWTABLE})
+                continue
+            if not attrs.get(2, [b""])[0].startswith(b"alive"):
+                continue
+            for element in _attributes(attrs.get(3, [b""])[0]).get(1, []):
+                parts = _attributes(element)
+                key = _attributes(parts.get(1, [b""])[0]).get(1, [b""])[0]
+                left = struct.unpack("!Q", (parts.get(5) or parts.get(4) or [bytes(8)])[0])[0] / 1000
+                if key in wanted:
+                    child.records.append({"t": t, "host": host, "vip": wanted[key], "what": "fence",
+                                          # An order of many addresses comes in several datagrams: a renewal is no gap.
+                                          "until": t + left if kind == NFT_NEWSETELEM else t + 0.005})
 
 
 def _addresses(data):
