@@ -150,11 +150,11 @@ owner_of(const struct svip_addr *a)
 	return -1;
 }
 
-/* The address is where this program put it: same interface, same prefix. */
+/* The address is as this program puts it: same interface, prefix and scope, no other end. */
 static bool
 is_ours(const struct vip *p, const struct rtnl_address *a)
 {
-	if (a->ifindex != p->ifindex)
+	if (a->ifindex != p->ifindex || a->has_end || !a->usual_scope)
 		return false;
 	for (int k = 0; k < p->n; k++) {
 		if (svip_addr_same(&p->addr[k], &a->addr) && p->addr[k].prefix == a->addr.prefix)
@@ -348,16 +348,18 @@ reconcile(int i)
 {
 	struct vip *p = &v.vip[i];
 	int found = 0, n, err;
-	bool any = false, foreign = false;
+	bool any = false, foreign = false, endless = false;
 
 	for (int t = 0; t < v.n_table; t++) {
 		if (!is_member(p, &v.table[t].addr))
 			continue;
 		any = true;
-		if (is_ours(p, &v.table[t]))
-			found++;
-		else
+		if (!is_ours(p, &v.table[t])) {
 			foreign = true;
+			continue;
+		}
+		found++;
+		endless |= (v.table[t].flags & IFA_F_PERMANENT) != 0;
 	}
 	if (p->wanted && foreign) { /* it has no lifetime, and would outlive the hold */
 		err = remove_found(p, true, &n);
@@ -366,6 +368,11 @@ reconcile(int i)
 	}
 	if (p->wanted && p->there && found < p->n) {
 		lose(i, "another hand has taken it away");
+	} else if (p->wanted && p->there && endless) { /* it would outlive this process */
+		log_warning("%s: another hand has taken the end off an address's lifetime; put back",
+		    p->interface);
+		p->expires = SVIP_LONG_AGO;
+		keep(i, p->until);
 	} else if (!p->wanted && any) {
 		make_clear(i, "a virtual address that this node doesn't hold");
 	}
@@ -439,7 +446,8 @@ on_address(const struct rtnl_info *info)
 	i = owner_of(a);
 	if (i != -1) {
 		/* Renewals and what was just removed are the normal case; anything else needs a look. */
-		if (appeared != v.vip[i].wanted || !is_ours(&v.vip[i], &info->address))
+		if (appeared != v.vip[i].wanted || !is_ours(&v.vip[i], &info->address) ||
+		    (appeared && (info->address.flags & IFA_F_PERMANENT) != 0))
 			v.dirty = true;
 		return;
 	}

@@ -15,6 +15,12 @@ address_len(const struct svip_addr *a)
 	return a->family == 4 ? 4 : 16;
 }
 
+static uint8_t
+scope_of(const struct svip_addr *a)
+{
+	return a->family == 4 && a->prefix == 32 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+}
+
 static struct nlmsghdr *
 put_ifaddr(void *out, uint16_t type, uint16_t flags, uint32_t seq, const struct rtnl_address *a)
 {
@@ -28,8 +34,7 @@ put_ifaddr(void *out, uint16_t type, uint16_t flags, uint32_t seq, const struct 
 	ifa->ifa_family = a->addr.family == 4 ? AF_INET : AF_INET6;
 	ifa->ifa_prefixlen = a->addr.prefix;
 	ifa->ifa_index = (uint32_t)a->ifindex;
-	if (a->addr.family == 4 && a->addr.prefix == 32)
-		ifa->ifa_scope = RT_SCOPE_HOST;
+	ifa->ifa_scope = scope_of(&a->addr);
 	mnl_attr_put(nlh, IFA_LOCAL, address_len(&a->addr), a->addr.bytes);
 	return nlh;
 }
@@ -132,6 +137,7 @@ read_address(const struct nlmsghdr *nlh, struct rtnl_address *a)
 	a->addr.family = ifa->ifa_family == AF_INET ? 4 : 6;
 	a->addr.prefix = ifa->ifa_prefixlen;
 	a->flags = ifa->ifa_flags;
+	a->usual_scope = a->addr.family == 6 || ifa->ifa_scope == scope_of(&a->addr);
 	mnl_attr_parse(nlh, sizeof(*ifa), address_attr, &found);
 	if (found.flags != NULL && mnl_attr_get_payload_len(found.flags) == sizeof(uint32_t))
 		a->flags = mnl_attr_get_u32(found.flags);
@@ -159,8 +165,9 @@ link_attr(const struct nlattr *attr, void *data)
 }
 
 static bool
-read_link(const struct nlmsghdr *nlh, struct rtnl_link *l)
+read_link(const struct nlmsghdr *nlh, struct rtnl_info *info)
 {
+	struct rtnl_link *l = &info->link;
 	const struct ifinfomsg *ifi;
 	struct attrs found = { 0 };
 	size_t len;
@@ -168,6 +175,10 @@ read_link(const struct nlmsghdr *nlh, struct rtnl_link *l)
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi))
 		return false;
 	ifi = mnl_nlmsg_get_payload(nlh);
+	if (ifi->ifi_family != AF_UNSPEC) { /* about a bridge's port; "gone": it has left the bridge */
+		info->kind = RTNL_OTHER;
+		return true;
+	}
 	l->ifindex = ifi->ifi_index;
 	l->up = (ifi->ifi_flags & IFF_UP) && (ifi->ifi_flags & IFF_RUNNING);
 	l->ethernet = ifi->ifi_type == ARPHRD_ETHER;
@@ -192,7 +203,7 @@ read_message(const struct nlmsghdr *nlh, struct rtnl_info *info)
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		info->kind = nlh->nlmsg_type == RTM_NEWLINK ? RTNL_LINK : RTNL_LINK_GONE;
-		return read_link(nlh, &info->link);
+		return read_link(nlh, info);
 	case NLMSG_ERROR:
 		info->kind = RTNL_ACK;
 		if (mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nlmsgerr))

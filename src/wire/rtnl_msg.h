@@ -12,6 +12,7 @@ struct rtnl_address {
 	int ifindex;
 	struct svip_addr addr;
 	uint32_t flags; /* IFA_F_*; only when read */
+	bool usual_scope; /* as rtnl_put_address() would give it; only when read */
 	bool has_end;   /* it has another end: "VIP peer END" */
 	struct svip_addr end;
 };

@@ -97,6 +97,52 @@ a_virtual_address_is_never_chosen_as_source(void **state)
 }
 
 static void
+an_address_of_another_scope_or_with_another_end_is_told_apart(void **state)
+{
+	char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+	struct rtnl_address a = make("10.0.0.50/32"), wide = make("10.0.0.50/24");
+	struct ifaddrmsg *ifa = (void *)(buf + NLMSG_HDRLEN);
+	const char *why = "";
+	size_t len;
+
+	(void)state;
+	len = rtnl_put_address(buf, 1, &a, 3);
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_true(seen.address.usual_scope);
+	assert_false(seen.address.has_end);
+	ifa->ifa_scope = RT_SCOPE_UNIVERSE;
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_false(seen.address.usual_scope);
+	len = rtnl_put_address(buf, 1, &wide, 3);
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_true(seen.address.usual_scope);
+	assert_true(svip_addr_parse("10.99.0.1", &a.end));
+	a.has_end = true;
+	len = rtnl_put_delete(buf, 1, &a);
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_int_equal(seen.kind, RTNL_ADDRESS_GONE);
+	assert_true(seen.address.has_end && svip_addr_same(&seen.address.end, &a.end));
+}
+
+static void
+a_port_that_leaves_a_bridge_is_no_link_that_goes(void **state)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct ifinfomsg ifi;
+	} m = { { .nlmsg_len = sizeof(m), .nlmsg_type = RTM_DELLINK }, { .ifi_index = 3 } };
+	const char *why = "";
+
+	(void)state;
+	assert_true(rtnl_parse(&m, sizeof(m), see, NULL, &why));
+	assert_int_equal(seen.kind, RTNL_LINK_GONE);
+	assert_int_equal(seen.link.ifindex, 3);
+	m.ifi.ifi_family = AF_BRIDGE;
+	assert_true(rtnl_parse(&m, sizeof(m), see, NULL, &why));
+	assert_int_equal(seen.kind, RTNL_OTHER);
+}
+
+static void
 an_error_keeps_its_number(void **state)
 {
 	struct {
@@ -159,6 +205,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_reads_back),
 		cmocka_unit_test(a_virtual_address_is_never_chosen_as_source),
+		cmocka_unit_test(an_address_of_another_scope_or_with_another_end_is_told_apart),
+		cmocka_unit_test(a_port_that_leaves_a_bridge_is_no_link_that_goes),
 		cmocka_unit_test(an_error_keeps_its_number),
 		cmocka_unit_test(a_message_cut_off_is_refused),
 		cmocka_unit_test(random_bytes_do_no_harm),
