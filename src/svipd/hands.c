@@ -235,7 +235,7 @@ is_me(void *ctx, int i, const struct svip_host *host)
 		return false;
 	if (s->conf.redis_given)
 		return svip_host_same(host, &s->conf.redis);
-	if (on != vip_ifindex(daemon_state()->slot_of[i]) &&
+	if (set->n_nodes > 1 && on != vip_ifindex(daemon_state()->slot_of[i]) &&
 	    on != vip_local_on(&set->node[set->self])) {
 		complain(s, host,
 		    "that is an address of this host, but on another interface than its virtual "
