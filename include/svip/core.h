@@ -38,6 +38,7 @@ enum core_reason {
 	WHY_CONFIG_MISMATCH,  /* a peer has another safety part of the configuration */
 	WHY_GUARD_UNKNOWN,    /* this node's release may be later than others count on, and not all have heard it */
 	WHY_TWIN,             /* a peer holds at the same epoch: both take themselves for the same master */
+	WHY_CONFLICT,         /* another host answers for an address, and the configuration says to yield */
 	WHY_MAINTENANCE,
 	WHY_STOPPING,
 	WHY_REASONS           /* how many */
@@ -108,6 +109,8 @@ enum core_event_kind {
 	EV_UNKNOWN,    /* peer: a datagram from its address that could not be authenticated */
 	EV_JUMP,       /* the clocks jumped, or the loop slept too long */
 	EV_MAINTENANCE, /* yes = on */
+	EV_CONFLICT,   /* instance: another host claims one of its addresses; yes = such a claim is to be yielded to. Once a
+	                  second at most as long as it goes on */
 	EV_FORGET,     /* instance: let it go for good; core_remove() follows */
 	EV_STOP,       /* let everything go */
 };
@@ -180,6 +183,12 @@ struct peer_instance {
 	uint64_t yield_epoch, yield_id;
 };
 
+enum {
+	CORE_FOREIGN_MAX = 3,            /* a claim heard in that many seconds ... */
+	CORE_FOREIGN_WITHIN_MS = 5000,   /* ... out of these is no stray frame of a take-over's end */
+	CORE_CONFLICT_QUIET_MS = 30000,  /* without a claim before the address counts as free again */
+};
+
 struct instance {
 	uint64_t id;
 	struct view view[SVIP_SENTINELS_MAX];
@@ -198,6 +207,8 @@ struct instance {
 	svip_ms inherited;        /* end of the predecessor's lease of hold_epoch; SVIP_LONG_AGO: none */
 	enum core_reason take_reason; /* QUORUM_CONFIRMED or ALL_YIELDED */
 	enum core_reason drop_reason; /* while REMOVING */
+	svip_ms foreign[CORE_FOREIGN_MAX]; /* claims of another host, ascending; SVIP_LONG_AGO: none */
+	svip_ms conflict_until;   /* yields to another host until then; SVIP_LONG_AGO: doesn't */
 	svip_ms earn_after;       /* views asked before this don't count (a jump of the clocks) */
 
 	svip_ms named_since;      /* of the claim; SVIP_NEVER: not named */

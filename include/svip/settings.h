@@ -46,6 +46,7 @@ struct set_instance {
 	struct svip_host redis;   /* the local Redis: numeric address (this node's unless written) and port */
 	bool redis_given;         /* "ip:port" was written, not of loopback: only this endpoint is this node's */
 	struct svip_host announce; /* the name or address under which Sentinel knows this node; port 0: none */
+	bool yield_on_conflict;   /* to another host that has an address: the block's own, else the file's */
 	struct set_scripts scripts; /* the block's own, else the file's */
 };
 

@@ -30,6 +30,9 @@ instance_init(struct instance *in, uint64_t id, svip_ms now)
 	in->role_asked = SVIP_LONG_AGO;
 	in->retry_at = SVIP_LONG_AGO;
 	in->lease_end = in->inherited = SVIP_LONG_AGO;
+	for (int i = 0; i < CORE_FOREIGN_MAX; i++)
+		in->foreign[i] = SVIP_LONG_AGO;
+	in->conflict_until = SVIP_LONG_AGO;
 	in->earn_after = SVIP_LONG_AGO;
 	in->named_since = SVIP_NEVER;
 	in->below_since = SVIP_NEVER;
@@ -256,6 +259,27 @@ fold_kernel(struct core *c, const struct core_event *ev, svip_ms now, struct cor
 	}
 }
 
+/* Another host claims an address. It takes some seconds of that to yield, and a long silence to come back. */
+static void
+fold_conflict(struct instance *in, bool yield, svip_ms now)
+{
+	enum { LAST = CORE_FOREIGN_MAX - 1 };
+
+	if (!yield) {
+		for (int i = 0; i < CORE_FOREIGN_MAX; i++)
+			in->foreign[i] = SVIP_LONG_AGO;
+		in->conflict_until = SVIP_LONG_AGO;
+		return;
+	}
+	if (now - in->foreign[LAST] >= 1000) {
+		for (int i = 0; i < LAST; i++)
+			in->foreign[i] = in->foreign[i + 1];
+		in->foreign[LAST] = now;
+	}
+	if (now < in->conflict_until || now - in->foreign[0] <= CORE_FOREIGN_WITHIN_MS)
+		in->conflict_until = now + CORE_CONFLICT_QUIET_MS;
+}
+
 static void
 fold_instance(struct core *c, const struct core_event *ev, svip_ms now)
 {
@@ -277,6 +301,9 @@ fold_instance(struct core *c, const struct core_event *ev, svip_ms now)
 		return;
 	case EV_LINK:
 		in->link_up = ev->yes;
+		return;
+	case EV_CONFLICT:
+		fold_conflict(in, ev->yes, now);
 		return;
 	default:
 		assert(!"not about an instance");
@@ -306,6 +333,7 @@ core_step(struct core *c, const struct core_event *ev, svip_ms now, uint64_t now
 	case EV_NEWS:
 	case EV_ROLE:
 	case EV_LINK:
+	case EV_CONFLICT:
 		fold_instance(c, ev, now);
 		if (ev->kind == EV_NEWS)
 			decide_act(out, ACT_POLL, ev->instance);

@@ -158,6 +158,8 @@ must_let_go(const struct core *c, const struct instance *in, svip_ms end, svip_m
 		*why = WHY_PEER_NEWER;
 	else if (claim_twin(c, in, now, in->hold_epoch))
 		*why = WHY_TWIN;
+	else if (now < in->conflict_until)
+		*why = WHY_CONFLICT;
 	else if (!in->link_up)
 		*why = WHY_LINK_DOWN;
 	else if (c->stopping || in->forgotten)
@@ -216,6 +218,9 @@ obstacle(const struct core *c, const struct instance *in, uint64_t epoch, svip_m
 	*due = SVIP_NEVER;
 	if (c->maintenance) {
 		*why = WHY_MAINTENANCE;
+	} else if (now < in->conflict_until) {
+		*why = WHY_CONFLICT;
+		*due = in->conflict_until;
 	} else if (peer_config_unsafe(c)) {
 		*why = WHY_CONFIG_MISMATCH;
 	} else if (!peer_guard_known(c)) {
@@ -272,6 +277,7 @@ state_of(enum core_reason why, bool lately)
 		return lately ? CORE_WAITING : CORE_FAULT;
 	case WHY_CONFIG_MISMATCH:
 	case WHY_TWIN:
+	case WHY_CONFLICT:
 	case WHY_ADDRESS_REFUSED:
 		return CORE_FAULT;
 	default:
@@ -489,10 +495,10 @@ decide_clear(struct core *c, int i, svip_ms now, struct core_actions *out)
 	in->kernel = KERNEL_CLEAR;
 	in->lease_end = SVIP_LONG_AGO;
 	if (in->state == CORE_MASTER || in->state == CORE_WAITING) {
-		bool fault = in->drop_reason == WHY_LINK_DOWN || in->drop_reason == WHY_TWIN;
-		enum core_state to = fault ? CORE_FAULT : CORE_BACKUP;
+		enum core_reason why = in->drop_reason;
+		bool fault = why == WHY_LINK_DOWN || why == WHY_TWIN || why == WHY_CONFLICT;
 
-		transition(c, i, to, in->drop_reason, now, out);
+		transition(c, i, fault ? CORE_FAULT : CORE_BACKUP, why, now, out);
 	}
 	decide_act(out, ACT_SEND, i);
 	decide(c, i, now, out);

@@ -34,6 +34,7 @@ static const char *const reasons[WHY_REASONS] = {
 	[WHY_CONFIG_MISMATCH] = "config-mismatch",
 	[WHY_GUARD_UNKNOWN] = "guard-unknown",
 	[WHY_TWIN] = "twin",
+	[WHY_CONFLICT] = "conflict",
 	[WHY_MAINTENANCE] = "maintenance",
 	[WHY_STOPPING] = "stopping",
 };

@@ -60,6 +60,7 @@ struct tap {
 static struct {
 	struct ev_loop *loop;
 	void (*found)(void *, int, const struct svip_addr *, const uint8_t *);
+	bool (*own)(void *, const uint8_t *);
 	void *ctx;
 	struct watch watch[SVIP_INSTANCES_MAX];
 	int active[SVIP_INSTANCES_MAX], n_active; /* slots that watch */
@@ -202,7 +203,8 @@ hear(int ifindex, const struct frames_claim *claim)
 		if (w->ifindex != ifindex || memcmp(w->mac, claim->mac, sizeof(w->mac)) == 0)
 			continue;
 		for (int k = 0; k < w->n_addr; k++) {
-			if (!svip_addr_same(&w->addr[k], &claim->addr))
+			if (!svip_addr_same(&w->addr[k], &claim->addr) ||
+			    cf.own(cf.ctx, claim->mac))
 				continue;
 			tell(cf.active[i], claim); /* may change all of this */
 			return;
@@ -376,13 +378,15 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 
 int
 conflict_init(struct ev_loop *loop,
-    void (*found)(void *, int, const struct svip_addr *, const uint8_t *), void *ctx)
+    void (*found)(void *, int, const struct svip_addr *, const uint8_t *),
+    bool (*own)(void *, const uint8_t *), void *ctx)
 {
 	memset(&cf, 0, sizeof(cf));
 	for (int i = 0; i < TAPS_MAX; i++)
 		cf.tap[i].fd = -1;
 	cf.loop = loop;
 	cf.found = found;
+	cf.own = own;
 	cf.ctx = ctx;
 	ev_timer_init(&cf.timer, on_timer, PROBE_MS / 1000.0, PROBE_MS / 1000.0);
 	return 0;

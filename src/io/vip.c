@@ -713,6 +713,16 @@ vip_ifindex(int i)
 }
 
 bool
+vip_own_mac(const uint8_t mac[6])
+{
+	for (int i = 0; i < v.n_links; i++) {
+		if (memcmp(v.link[i].mac, mac, 6) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
 vip_link(int i, int *ifindex, uint8_t mac[6], bool *ethernet)
 {
 	const struct rtnl_link *l = find_link(v.vip[i].ifindex);

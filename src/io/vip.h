@@ -72,6 +72,9 @@ int vip_ifindex(int i);
 
 bool vip_is_virtual(const struct svip_addr *);
 
+/* A link of this host has this MAC. */
+bool vip_own_mac(const uint8_t mac[6]);
+
 /* The instance's link as it is now: false when the interface isn't there. */
 bool vip_link(int i, int *ifindex, uint8_t mac[6], bool *ethernet);
 

@@ -164,6 +164,7 @@ put_instance(const struct set_instance *in, bool host, FILE *to)
 		fprintf(to, "redis = \"%u\"\n", (unsigned)in->redis.port);
 	if (host && in->announce.port != 0)
 		fprintf(to, "announce = \"%s\"\n", svip_host_text(&in->announce, text));
+	put_string(to, "on-conflict", in->yield_on_conflict ? "yield-and-fault" : "defend");
 	put_string(to, "notify", in->scripts.any);
 	put_string(to, "notify-master", in->scripts.master);
 	put_string(to, "notify-backup", in->scripts.backup);

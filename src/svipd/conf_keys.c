@@ -20,6 +20,7 @@ static const struct conf_key keys[] = {
 	{ "guard", CONF_GLOBAL, false, "60ms" },
 	{ "clock-drift", CONF_GLOBAL, false, "1%" },
 	{ "on-quorum-loss", CONF_GLOBAL, false, "release" },
+	{ "on-conflict", CONF_GLOBAL | CONF_VIP, false, "defend" },
 	{ "observe", CONF_GLOBAL, false, "off" },
 	{ "heartbeat", CONF_GLOBAL, false, "500ms" },
 	{ "multicast", CONF_GLOBAL, false, "239.192.83.86:8386" },

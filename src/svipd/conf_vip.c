@@ -68,6 +68,19 @@ read_announce(struct conf_loader *l, const struct conf_block *b, struct svip_hos
 		conf_wrong(l, e, v, "is not HOST or HOST:PORT");
 }
 
+static void
+read_conflict(struct conf_loader *l, const struct conf_block *b, bool *yield)
+{
+	const struct conf_entry *e;
+	const struct conf_value *v = conf_one(b, "on-conflict", &e);
+
+	if (v == NULL)
+		return;
+	*yield = strcmp(v->text, "yield-and-fault") == 0;
+	if (!*yield && strcmp(v->text, "defend") != 0)
+		conf_wrong(l, e, v, "is neither \"defend\" nor \"yield-and-fault\"");
+}
+
 /* NULL, or why an address can't be a virtual one. */
 static const char *
 refused(const struct svip_addr *a)
@@ -176,7 +189,7 @@ read_interface(struct conf_loader *l, const struct conf_block *b, struct set_ins
 
 static void
 read_vip(struct conf_loader *l, const struct conf_block *b, struct set_instance *in,
-    struct redis_key redis, struct svip_host announce)
+    struct redis_key redis, struct svip_host announce, bool yield)
 {
 	const struct settings *s = l->set;
 	const char *why = conf_value_name(b->title);
@@ -202,6 +215,8 @@ read_vip(struct conf_loader *l, const struct conf_block *b, struct set_instance 
 	if (announce.name[0] != '\0' && announce.port == 0)
 		announce.port = in->redis.port;
 	in->announce = announce;
+	read_conflict(l, b, &yield);
+	in->yield_on_conflict = yield;
 	in->scripts = l->scripts;
 	conf_scripts_read(l, b, &in->scripts);
 }
@@ -225,7 +240,9 @@ conf_vips_read(struct conf_loader *l)
 	struct settings *s = l->set;
 	struct redis_key redis = { .host = { .port = REDIS_PORT } };
 	struct svip_host announce = { .port = 0 };
+	bool yield = false;
 
+	read_conflict(l, &l->tree->global, &yield);
 	read_redis(l, &l->tree->global, &redis);
 	read_announce(l, &l->tree->global, &announce);
 	if (l->tree->n_vips == 0) {
@@ -240,5 +257,5 @@ conf_vips_read(struct conf_loader *l)
 		return;
 	}
 	for (const struct conf_block *b = l->tree->vip; b != NULL; b = b->next)
-		read_vip(l, b, &s->instance[s->n_instances++], redis, announce);
+		read_vip(l, b, &s->instance[s->n_instances++], redis, announce, yield);
 }

@@ -87,6 +87,20 @@ daemon_announce(int s)
 	conflict_start(s, ifindex, mac);
 }
 
+void
+daemon_watch(int s)
+{
+	const struct instance *in = &d.core.inst[d.slot[s].index];
+	bool yielded = in->state == CORE_FAULT && in->reason == WHY_CONFLICT, ethernet;
+	uint8_t mac[6];
+	int ifindex;
+
+	if ((yielded || daemon_holds(s)) && vip_link(s, &ifindex, mac, &ethernet))
+		conflict_start(s, ifindex, mac);
+	else
+		conflict_stop(s);
+}
+
 static void
 carry_out(const struct core_action *a)
 {
@@ -115,6 +129,8 @@ carry_out(const struct core_action *a)
 		d.send = true;
 		return;
 	case ACT_STATE:
+		daemon_watch(s);
+		/* fall through */
 	case ACT_VOID:
 		assert(d.n_told < CORE_ACTIONS_MAX);
 		d.told[d.n_told++] = *a;

@@ -72,6 +72,9 @@ bool daemon_holds(int slot);
 /* Starts a burst of announcements, if this slot holds. */
 void daemon_announce(int slot);
 
+/* Watches for other hosts with the slot's addresses while it holds, and while it has yielded to one. */
+void daemon_watch(int slot);
+
 /* The answer to one line on the control socket (malloc'd JSON). */
 struct control_caller;
 char *daemon_answer(void *ctx, const struct control_caller *, const char *line);

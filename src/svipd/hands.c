@@ -92,6 +92,7 @@ on_link(void *ctx, int s, bool up)
 	(void)ctx;
 	daemon_post(
 	    &(struct core_event){ .kind = EV_LINK, .instance = d->slot[s].index, .yes = up });
+	daemon_watch(s); /* it may be another one with the same name */
 	log_info("%s: %s is %s", d->slot[s].conf.name, d->slot[s].conf.interface,
 	    up ? "up" : "down or not there");
 	heartbeat_io_rejoin();
@@ -284,6 +285,13 @@ on_unknown(void *ctx, int node)
 
 /* ---- announcements ---- */
 
+static bool
+is_own_mac(void *ctx, const uint8_t mac[6])
+{
+	(void)ctx;
+	return vip_own_mac(mac);
+}
+
 static void
 on_conflict(void *ctx, int s, const struct svip_addr *addr, const uint8_t mac[6])
 {
@@ -295,6 +303,8 @@ on_conflict(void *ctx, int s, const struct svip_addr *addr, const uint8_t mac[6]
 	slot->conflicts = conflict_count(s);
 	snprintf(slot->conflict, sizeof(slot->conflict), "%s at %02x:%02x:%02x:%02x:%02x:%02x",
 	    svip_addr_text(addr, false, text), mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	daemon_post(&(struct core_event){
+	    .kind = EV_CONFLICT, .instance = slot->index, .yes = slot->conf.yield_on_conflict });
 	if (may_announce(ctx, s))
 		daemon_announce(s);
 	if (log_allowed(&slot->conflict_limit, 10000, clock_ms(), &held))
@@ -427,7 +437,7 @@ hands_init(struct ev_loop *loop, char *why, size_t size)
 	rc = announcer_init(loop, &set->arp, may_announce, NULL);
 	if (rc != 0)
 		return failed(why, size, "packet socket for announcements", rc);
-	rc = conflict_init(loop, on_conflict, NULL);
+	rc = conflict_init(loop, on_conflict, is_own_mac, NULL);
 	if (rc != 0)
 		return failed(why, size, "packet socket for the conflict watch", rc);
 	rc = heartbeat_io_init(loop, set, on_heard, on_unknown, NULL);

@@ -291,6 +291,22 @@ put_refused(struct sentence *s)
 }
 
 static void
+put_conflict(struct sentence *s)
+{
+	const char *who = s->about->input->instance[s->about->index].conflict;
+
+	sentence_put(s,
+	    "another host answers for %s, and on-conflict = yield-and-fault; this node comes back "
+	    "%d s after the last answer",
+	    who != NULL && who[0] != '\0' ? who : "an address", CORE_CONFLICT_QUIET_MS / 1000);
+	if (s->in->conflict_until > s->now) {
+		sentence_put(s, ", in ");
+		sentence_age(s, s->in->conflict_until - s->now);
+		sentence_put(s, " at the earliest");
+	}
+}
+
+static void
 put_reason(struct sentence *s, enum core_reason reason)
 {
 	switch (reason) {
@@ -371,6 +387,9 @@ put_reason(struct sentence *s, enum core_reason reason)
 		sentence_put(s,
 		    "another node says that it holds at the same epoch: both take themselves for "
 		    "the master that the Sentinels name");
+		return;
+	case WHY_CONFLICT:
+		put_conflict(s);
 		return;
 	case WHY_MAINTENANCE:
 		sentence_put(s, "maintenance is on; ");

@@ -76,6 +76,9 @@ why_next(const struct why_about *a, char out[WHY_TEXT_MAX])
 		       "'sentinel monitor', "
 		       "and at 'redis' and 'announce' in svipd.conf";
 		break;
+	case WHY_CONFLICT:
+		next = "take the address away from the host with that MAC: it alone serves it now";
+		break;
 	case WHY_MAINTENANCE:
 		next = "svipctl maintenance off";
 		break;

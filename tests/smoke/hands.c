@@ -68,6 +68,13 @@ may(void *ctx, int slot)
 	return false;
 }
 
+static bool
+no_other(void *ctx, const uint8_t mac[6])
+{
+	(void)ctx, (void)mac;
+	return false;
+}
+
 static void
 on_found(void *ctx, int slot, const struct svip_addr *a, const uint8_t mac[6])
 {
@@ -177,7 +184,7 @@ watch(struct ev_loop *loop, char **arg)
 
 	addresses(&arg[1], addr, &n);
 	link_of(arg[0], &ifindex, mac);
-	if (conflict_init(loop, on_found, NULL) != 0)
+	if (conflict_init(loop, on_found, no_other, NULL) != 0)
 		exit(3);
 	conflict_add(0, addr, n);
 	conflict_start(0, ifindex, mac);

@@ -68,6 +68,8 @@ digests_show_what_differs(void **state)
 		{ "ttl-min = 1", "a" },
 		{ "observe = on", "a" },
 		{ "on-quorum-loss = hold", "a" },
+		{ "on-conflict = yield-and-fault", "a" },
+		{ "on-conflict = defend", "" },
 		{ "arp { at = { 0s } }", "a" },
 		{ "arp { refresh = 1m }", "" },
 		{ "arp { refresh = 2m }", "a" },

@@ -841,6 +841,112 @@ a_twin_at_the_same_epoch_is_a_fault_on_both(void **state)
 	is(CORE_FAULT, WHY_TWIN);
 }
 
+/* ---- other hosts with the address ---- */
+
+/* Time with Sentinels and a Redis that go on naming this node. */
+static void
+pass(svip_ms ms)
+{
+	for (svip_ms end = now + ms; now < end;) {
+		now = end - now < 200 ? end : now + 200;
+		post_yes(EV_ROLE, true);
+		views(&mine, 7);
+	}
+}
+
+static void
+a_claim_that_goes_on_for_seconds_is_yielded_to(void **state)
+{
+	(void)state;
+	take();
+	for (int i = 0; i < CORE_FOREIGN_MAX - 1; i++) {
+		post_yes(EV_CONFLICT, true);
+		is(CORE_MASTER, WHY_ALL_YIELDED);
+		pass(1000);
+	}
+	post_yes(EV_CONFLICT, true);
+	lets_go(WHY_CONFLICT);
+	post_kind(EV_CLEAR);
+	is(CORE_FAULT, WHY_CONFLICT);
+	assert_int_equal(core->inst[0].claim_id, 0);
+}
+
+static void
+stray_claims_are_not_yielded_to(void **state)
+{
+	static const struct {
+		int n;
+		svip_ms apart;
+	} cases[] = { { 100, 9 }, { 2, 1000 }, { 20, 2600 }, { 3, 6000 } };
+
+	(void)state;
+	take();
+	for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+		for (int i = 0; i < cases[k].n; i++) {
+			post_yes(EV_CONFLICT, true);
+			is(CORE_MASTER, WHY_ALL_YIELDED);
+			pass(cases[k].apart);
+		}
+		pass(CORE_FOREIGN_WITHIN_MS);
+	}
+}
+
+static void
+claims_are_defended_against_unless_the_configuration_says_to_yield(void **state)
+{
+	(void)state;
+	take();
+	for (int i = 0; i < 20; i++) {
+		post_yes(EV_CONFLICT, false);
+		is(CORE_MASTER, WHY_ALL_YIELDED);
+		pass(1000);
+	}
+}
+
+static void
+yield_to_a_foreign_host(void)
+{
+	take();
+	for (int i = 0; i < CORE_FOREIGN_MAX; i++) {
+		pass(1000);
+		post_yes(EV_CONFLICT, true);
+	}
+	post_kind(EV_CLEAR);
+	is(CORE_FAULT, WHY_CONFLICT);
+}
+
+static void
+who_has_yielded_comes_back_after_a_long_silence(void **state)
+{
+	svip_ms last;
+
+	(void)state;
+	yield_to_a_foreign_host();
+	pass(CORE_CONFLICT_QUIET_MS - 1000);
+	is(CORE_FAULT, WHY_CONFLICT);
+	post_yes(EV_CONFLICT, true); /* one is enough to go on */
+	last = now;
+	while (now + 500 < last + CORE_CONFLICT_QUIET_MS) {
+		pass(500);
+		is(CORE_FAULT, WHY_CONFLICT);
+	}
+	pass(500);
+	assert_int_equal(core->inst[0].kernel, KERNEL_ADDING);
+	post_kind(EV_HELD);
+	assert_int_equal(core->inst[0].state, CORE_MASTER);
+	post_yes(EV_CONFLICT, true); /* what was before doesn't count any more */
+	assert_int_equal(core->inst[0].state, CORE_MASTER);
+}
+
+static void
+a_configuration_that_says_defend_again_ends_a_yield(void **state)
+{
+	(void)state;
+	yield_to_a_foreign_host();
+	post_yes(EV_CONFLICT, false);
+	assert_int_equal(count(ACT_HOLD), 1);
+}
+
 /* ---- the predecessor's hold ---- */
 
 static void
@@ -1316,6 +1422,11 @@ main(void)
 		T(a_peer_that_holds_at_a_newer_epoch_ends_the_hold),
 		T(a_twin_at_the_same_epoch_is_a_fault_on_both),
 		T(who_only_watches_cannot_yield_for_others),
+		T(a_claim_that_goes_on_for_seconds_is_yielded_to),
+		T(stray_claims_are_not_yielded_to),
+		T(claims_are_defended_against_unless_the_configuration_says_to_yield),
+		T(who_has_yielded_comes_back_after_a_long_silence),
+		T(a_configuration_that_says_defend_again_ends_a_yield),
 	T(a_hold_is_inherited_and_goes_on_with_the_views),
 	T(an_inherited_hold_ends_with_its_lease),
 	T(an_inherited_hold_ends_with_the_first_newer_epoch),

@@ -276,6 +276,21 @@ faults_name_the_thing_and_the_next_step(void **state)
 }
 
 static void
+a_conflict_names_the_other_host_and_the_way_back(void **state)
+{
+	(void)state;
+	all_name_me(8);
+	becomes(CORE_FAULT, WHY_CONFLICT);
+	extra[0].conflict = "10.0.0.50 at 02:00:00:00:00:01";
+	core.inst[0].conflict_until = NOW + 27000;
+	assert_string_equal(why(),
+	    "fault: another host answers for 10.0.0.50 at 02:00:00:00:00:01, and on-conflict = "
+	    "yield-and-fault; this node comes back 30 s after the last answer, in 27 s at the "
+	    "earliest");
+	assert_non_null(next());
+}
+
+static void
 the_local_redis_is_told_apart(void **state)
 {
 	struct instance *in = &core.inst[0];
@@ -389,6 +404,7 @@ main(void)
 		TEST(holding_without_a_quorum_is_told_loudly),
 		TEST(letting_go_gives_the_reason_of_the_drop),
 		TEST(faults_name_the_thing_and_the_next_step),
+		TEST(a_conflict_names_the_other_host_and_the_way_back),
 		TEST(the_local_redis_is_told_apart),
 		TEST(observing_never_sounds_like_holding),
 		TEST(sentinels_on_one_host_are_told_by_port),
