@@ -15,12 +15,14 @@ enum {
 	RECEIVE_BYTES = 4 << 20, /* room for notifications while the daemon is busy */
 	READ_BYTES = 32768,      /* NLMSG_GOODSIZE of a dump is at most this */
 	READS_MAX = 64,          /* notifications' datagrams for one wake-up */
+	DRAIN_MAX = 65536,       /* more than fit into the receive buffer */
 	DUMP_TRIES = 5,          /* a dump that another change has interrupted */
 };
 
 static struct {
 	struct ev_loop *loop;
 	int ask, hear;
+	bool full; /* notifications are being lost */
 	uint32_t seq;
 	ev_io watch;
 	void (*change)(void *, const struct rtnl_info *);
@@ -54,19 +56,40 @@ open_socket(uint32_t groups)
 	return fd;
 }
 
+/*
+ * From an overrun on the kernel drops every notification, and says no word more, until the queue has been read empty
+ * (netlink_overrun() and netlink_rcv_wake() in net/netlink/af_netlink.c). So a look before that could miss what comes
+ * after it; and what is in the queue is older than the look.
+ */
+static void
+drain(void)
+{
+	nl.overrun(nl.ctx);
+	for (int i = 0; i < DRAIN_MAX; i++) {
+		if (recv(nl.hear, nl.heard, sizeof(nl.heard), MSG_DONTWAIT) == -1 &&
+		    errno != EINTR && errno != ENOBUFS) {
+			nl.full = false;
+			return;
+		}
+	}
+}
+
 static void
 on_change(struct ev_loop *loop, ev_io *w, int revents)
 {
 	const char *why;
 
 	(void)loop, (void)w, (void)revents;
-	for (int i = 0; i < READS_MAX; i++) {
+	if (nl.full)
+		drain();
+	for (int i = 0; i < READS_MAX && !nl.full; i++) {
 		ssize_t n = recv(nl.hear, nl.heard, sizeof(nl.heard), MSG_DONTWAIT);
 
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1 && errno == ENOBUFS) {
-			nl.overrun(nl.ctx);
+			nl.full = true;
+			drain();
 			continue;
 		}
 		if (n <= 0)

@@ -25,7 +25,7 @@ enum {
 
 struct vip {
 	bool used, wanted, there;
-	bool relinked;
+	uint8_t mac[6]; /* of the interface, when it was there last */
 	char interface[IFNAMSIZ];
 	int ifindex; /* 0: the interface isn't there */
 	bool up;
@@ -50,7 +50,7 @@ static struct {
 	int refuse; /* nothing may be held without the packet filter: the errno of that */
 	struct ev_loop *loop;
 	ev_timer again;
-	struct log_limit links_limit;
+	struct log_limit links_limit, read_limit;
 	int top; /* handles in use are below this */
 	struct vip vip[SVIP_INSTANCES_MAX];
 } v;
@@ -72,6 +72,16 @@ on_dumped_address(void *ctx, const struct rtnl_info *info)
 	}
 }
 
+static void
+complain(const char *what, int rc)
+{
+	unsigned held;
+
+	if (log_allowed(&v.read_limit, 10000, clock_ms(), &held))
+		log_error("netlink: this host's %s can't be read: %s (%u more of these)", what,
+		    strerror(-rc), held);
+}
+
 static int
 read_table(void)
 {
@@ -80,7 +90,7 @@ read_table(void)
 	if (rc == 0 && v.too_many) /* a virtual one may be among those left out */
 		rc = -E2BIG;
 	if (rc != 0)
-		log_error("netlink: this host's addresses can't be read: %s", strerror(-rc));
+		complain("addresses", rc);
 	return rc;
 }
 
@@ -387,6 +397,7 @@ refresh_link(int i)
 	const struct rtnl_link *l = named_link(p->interface);
 	int ifindex = l != NULL ? l->ifindex : 0;
 	bool up = l != NULL && l->up, moved = p->ifindex != ifindex;
+	bool new_mac = l != NULL && memcmp(p->mac, l->mac, sizeof(p->mac)) != 0;
 
 	if (moved && p->there) /* the addresses went with the interface */
 		v.dirty = true;
@@ -397,26 +408,22 @@ refresh_link(int i)
 			log_error("packet filter: %s: %s", p->interface, strerror(-rc));
 	}
 	p->ifindex = ifindex;
+	if (new_mac)
+		memcpy(p->mac, l->mac, sizeof(p->mac));
 	if (up != p->up) {
 		p->up = up;
 		v.call.link(v.ctx, i, up);
-	} else if (up && p->there && (moved || p->relinked)) {
+	} else if (up && p->there && (moved || new_mac)) {
 		v.call.relinked(v.ctx, i);
 	}
-	p->relinked = false;
 }
 
 static void
-refresh_links(const char *changed_mac)
+refresh_links(void)
 {
 	for (int i = 0; i < v.top; i++) {
-		struct vip *p = &v.vip[i];
-
-		if (!p->used)
-			continue;
-		if (changed_mac != NULL && strcmp(changed_mac, p->interface) == 0)
-			p->relinked = true;
-		refresh_link(i);
+		if (v.vip[i].used)
+			refresh_link(i);
 	}
 }
 
@@ -424,14 +431,14 @@ static void
 on_link(const struct rtnl_info *info)
 {
 	struct rtnl_link *old = find_link(info->link.ifindex);
-	bool new_mac = old != NULL && memcmp(old->mac, info->link.mac, 6) != 0;
 
 	if (info->kind == RTNL_LINK) {
 		put_link(&info->link);
 	} else if (old != NULL) {
 		*old = v.link[--v.n_links];
 	}
-	refresh_links(new_mac ? info->link.name : NULL);
+	if (!v.links_dirty) /* else some may be missing; look() comes */
+		refresh_links();
 }
 
 static void
@@ -486,10 +493,14 @@ static bool
 look(void)
 {
 	if (v.links_dirty) {
-		if (rtnl_dump_links(on_dumped_link, NULL) != 0)
+		int rc = rtnl_dump_links(on_dumped_link, NULL);
+
+		if (rc != 0) {
+			complain("links", rc);
 			return false;
+		}
 		v.links_dirty = false;
-		refresh_links(NULL);
+		refresh_links();
 	}
 	v.dirty = false;
 	if (read_table() != 0) {
@@ -645,6 +656,8 @@ find_own_link(int i)
 
 	p->ifindex = l != NULL ? l->ifindex : 0;
 	p->up = l != NULL && l->up;
+	if (l != NULL)
+		memcpy(p->mac, l->mac, sizeof(p->mac));
 	v.call.link(v.ctx, i, p->up);
 }
 
