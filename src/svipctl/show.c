@@ -99,6 +99,9 @@ head_line(const struct out *o, const json_t *a)
 	if (peers != NULL && json_array_size(peers) > 0)
 		n += snprintf(line + n, sizeof(line) - (size_t)n, "; %d of %zu peers",
 		    count(peers, "state", "alive"), json_array_size(peers));
+	if (strcmp(field_text(a, "fence", ""), "lifetime") == 0)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, "; without nftables: releases up to %lld ms late",
+		    (long long)field_int(a, "guard_ms", 0));
 	snprintf(line + n, sizeof(line) - (size_t)n, "; up %s", field_age(a, "uptime_ms", age));
 	out_wrap(o, OUT_PLAIN, "", line);
 	fputc('\n', o->file);

@@ -12,6 +12,7 @@
 #include "io/control.h"
 #include "io/heartbeat_io.h"
 #include "io/sentinel.h"
+#include "io/vip.h"
 #include "report.h"
 #include "wire/ctl_request.h"
 
@@ -56,7 +57,7 @@ report(const struct ctl_request *r)
 			instance[i].fault[k] = s->fault[k];
 	}
 	return report_reply(&d->core, d->set,
-	    &(struct report_input){ .now = now, .wall_ms = clock_wall_ms(now), .pid = getpid(), .version = PACKAGE_VERSION,
+	    &(struct report_input){ .now = now, .wall_ms = clock_wall_ms(now), .pid = getpid(), .version = PACKAGE_VERSION, .fence = d->set->observe ? "none" : vip_fenced() ? "nftables" : "lifetime",
 		.sentinel = sentinel, .instance = instance, .history = &d->history },
 	    r);
 }

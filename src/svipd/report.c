@@ -393,11 +393,12 @@ peers(const struct report *r)
 static json_t *
 head(const struct report *r)
 {
-	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:b, s:b}", "version", text(r->in->version),
+	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:b, s:b, s:o, s:I}", "version", text(r->in->version),
 	    "cluster", text(r->set->cluster), "node",
 	    address(&r->set->node[r->core->conf.self], false), "pid", (json_int_t)r->in->pid,
 	    "uptime_ms", (json_int_t)(r->in->now - r->core->started), "maintenance",
-	    r->core->maintenance, "observe", r->core->conf.observe);
+	    r->core->maintenance, "observe", r->core->conf.observe,
+	    "fence", text(r->in->fence), "guard_ms", (json_int_t)r->core->conf.guard_ms);
 }
 
 static json_t *

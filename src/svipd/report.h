@@ -46,6 +46,7 @@ struct report_input {
 	int64_t wall_ms; /* the wall clock at now, since 1970 */
 	pid_t pid;
 	const char *version;                    /* "0.1.0" */
+	const char *fence;                      /* what ends a hold: "nftables", "lifetime", "none" (observe) */
 	const struct report_sentinel *sentinel; /* settings->n_sentinels */
 	const struct report_instance *instance; /* core->conf.n_instances */
 	const struct history *history;

@@ -86,6 +86,7 @@ make_cluster(void)
 		.wall_ms = 1795408757120,
 		.pid = 4711,
 		.version = "0.1.0",
+		.fence = "nftables",
 		.sentinel = sentinel,
 		.instance = extra,
 		.history = &past };
