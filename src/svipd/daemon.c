@@ -71,7 +71,7 @@ daemon_holds(int s)
 {
 	const struct instance *in = &d.core.inst[d.slot[s].index];
 
-	return in->kernel == KERNEL_HELD && clock_ms() < in->lease_end;
+	return in->kernel == KERNEL_HELD && !d.core.conf.observe && clock_ms() < in->lease_end;
 }
 
 void
