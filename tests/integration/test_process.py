@@ -143,35 +143,6 @@ def test_an_address_left_over_from_before_is_removed_at_the_start(make_cluster):
     assert left.end < held.start
 
 
-def test_a_stranger_with_the_address_is_seen_counted_and_answered(make_cluster):
-    c = make_cluster(extra=["stranger"])
-    c.observer.excuse("stranger", VIP, "a stranger")
-    c.add_vip("stranger")
-    wait_until(lambda: c.instance("h1")["conflicts"] > 0, 70, "h1 has counted a conflict", every=0.2)
-    assert c.holders() == {"h1", "stranger"}, "the holder stays"
-    c.delete_vip("stranger")
-    assert c.observer.moves(VIP) == ["h1", "stranger"]
-
-
-def test_the_holders_link_goes_down_and_comes_back(cluster):
-    cluster.link("h1", False)
-    wait_until(lambda: "h1" not in cluster.holders(), cluster.bound, "h1 has let go")
-    i = wait_until(lambda: (x := cluster.instance("h1"))["state"] == "fault" and x, 5, "h1 is in fault")
-    assert i["reason"] == "link-down"
-    new = cluster.wait_settled(but=["h1"])
-    cluster.link("h1", True)
-    cluster.wait_peers()
-    wait_until(lambda: cluster.instance("h1")["state"] == "backup", 10, "h1 is backup")
-    assert cluster.holders() == {new}
-
-
-def test_a_short_loss_of_the_holders_link_ends_with_one_holder(cluster):
-    cluster.link("h1", False)
-    time.sleep(0.3)
-    cluster.link("h1", True)
-    cluster.wait_settled()
-
-
 def test_the_holders_redis_stopped_and_continued(cluster):
     """A Redis that hangs is as good as dead; when it goes on it still believes to be the master."""
     cluster.signal("h1", signal.SIGSTOP, "redis-6379")
