@@ -34,6 +34,8 @@ libwire_a_SOURCES = \
 	%D%/wire/hiredis_codec.h \
 	%D%/wire/nearest.c \
 	%D%/wire/nearest.h \
+	%D%/wire/nft_msg.c \
+	%D%/wire/nft_msg.h \
 	%D%/wire/resp_reader.c \
 	%D%/wire/resp_reader.h \
 	%D%/wire/rtnl_msg.c \
@@ -53,11 +55,14 @@ libio_a_SOURCES = \
 	%D%/io/control.h \
 	%D%/io/daemonise.c \
 	%D%/io/daemonise.h \
-	%D%/io/fence_stub.c \
+	%D%/io/fence.c \
+	%D%/io/fence.h \
 	%D%/io/heartbeat_io.c \
 	%D%/io/heartbeat_io.h \
 	%D%/io/heartbeat_socket.c \
 	%D%/io/heartbeat_socket.h \
+	%D%/io/holds.c \
+	%D%/io/holds.h \
 	%D%/io/local_redis.c \
 	%D%/io/local_redis.h \
 	%D%/io/log.c \

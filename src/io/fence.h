@@ -53,4 +53,19 @@ int fence_close(int slot);
 /* When the first of the slot's elements runs out, by the kernel's word; SVIP_LONG_AGO: one of them isn't there. */
 svip_ms fence_ends(int slot);
 
+/* The self-test, in scratch tables: start, and FENCE_PROBE_MS later end. */
+enum { FENCE_PROBE_MS = 200 };
+
+struct fence_probe {
+	int fd;
+	char name[32];
+	bool egress; /* what goes out below IP can be filtered, too */
+};
+
+/* 0 or -errno: this kernel or namespace doesn't grant it; then no end is due. */
+int fence_probe_start(struct fence_probe *);
+
+/* 0; -ETIME: the element has not timed out; other -errno. Removes the tables. */
+int fence_probe_end(struct fence_probe *);
+
 #endif

@@ -15,10 +15,13 @@
 /*
  * Opens and locks the file (created, mode 0600) and reads what the predecessor has left. 0; -EWOULDBLOCK: another svipd
  * that lives has it; -EPERM: a link, not a file, or another user's; other -errno. After an error nothing is kept and
- * nothing can be taken over; all functions may be called all the same. The settings are read here only.
+ * nothing can be taken over; all functions may be called all the same. Needs seal_init(). The settings aren't kept.
  */
 int holds_init(const char *path, const struct settings *);
 void holds_fini(void); /* leaves the file as it is: who has let everything go has said so */
+
+/* A reload: the records that are written from now on are of this configuration. Node and lease can't have changed. */
+void holds_config(const struct settings *);
 
 /* What the predecessor held for the instance with this id. False: nothing that counts. */
 bool holds_left(uint64_t id, uint64_t *epoch, svip_ms *until);

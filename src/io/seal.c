@@ -11,6 +11,7 @@
 
 static const char context[] = "svip-hb_"; /* part of the protocol */
 enum { SUBKEY_TAG = 1, SUBKEY_ID = 2 };   /* part of the protocol */
+enum { SUBKEY_KEEP = 3 };                 /* this host's alone */
 
 _Static_assert(sizeof(context) - 1 == crypto_kdf_CONTEXTBYTES, "as libsodium wants it");
 _Static_assert(SVIP_KEY_LEN == crypto_kdf_KEYBYTES, "the file's key is a master key of crypto_kdf");
@@ -20,6 +21,7 @@ static struct {
 	struct {
 		uint8_t id;
 		uint8_t bytes[SVIP_KEY_LEN];
+		uint8_t keep[SVIP_KEY_LEN];
 	} key[SET_KEYS_MAX];
 } keys;
 
@@ -36,6 +38,8 @@ seal_init(const struct settings *set)
 
 		crypto_kdf_derive_from_key(
 		    keys.key[i].bytes, SVIP_KEY_LEN, SUBKEY_TAG, context, set->key[i]);
+		crypto_kdf_derive_from_key(
+		    keys.key[i].keep, SVIP_KEY_LEN, SUBKEY_KEEP, context, set->key[i]);
 		crypto_kdf_derive_from_key(id, sizeof(id), SUBKEY_ID, context, set->key[i]);
 		keys.key[i].id = id[0];
 		sodium_memzero(id, sizeof(id));
@@ -57,33 +61,58 @@ seal_key_id(void)
 }
 
 static void
-tag_of(const uint8_t *bytes, size_t len, int key, uint8_t tag[HB_TAG_LEN])
+tag_of(const uint8_t *bytes, size_t len, const uint8_t key[SVIP_KEY_LEN], uint8_t tag[HB_TAG_LEN])
 {
-	crypto_generichash(tag, HB_TAG_LEN, bytes, len, keys.key[key].bytes, SVIP_KEY_LEN);
+	crypto_generichash(tag, HB_TAG_LEN, bytes, len, key, SVIP_KEY_LEN);
+}
+
+/* Does the tag behind the len bytes fit? */
+static bool
+fits(const uint8_t *bytes, size_t len, const uint8_t key[SVIP_KEY_LEN])
+{
+	uint8_t tag[HB_TAG_LEN];
+
+	tag_of(bytes, len, key, tag);
+	return sodium_memcmp(tag, &bytes[len], HB_TAG_LEN) == 0;
 }
 
 size_t
 seal_put(uint8_t *datagram, size_t len)
 {
 	assert(keys.n > 0);
-	tag_of(datagram, len, 0, &datagram[len]);
+	tag_of(datagram, len, keys.key[0].bytes, &datagram[len]);
 	return len + HB_TAG_LEN;
 }
 
 bool
 seal_check(const uint8_t *datagram, size_t len, uint8_t key_id)
 {
-	uint8_t tag[HB_TAG_LEN];
-
 	if (len < HB_TAG_LEN)
 		return false;
 	len -= HB_TAG_LEN;
 	/* Two keys may have the same id. */
 	for (int i = 0; i < keys.n; i++) {
-		if (keys.key[i].id != key_id)
-			continue;
-		tag_of(datagram, len, i, tag);
-		if (sodium_memcmp(tag, &datagram[len], HB_TAG_LEN) == 0)
+		if (keys.key[i].id == key_id && fits(datagram, len, keys.key[i].bytes))
+			return true;
+	}
+	return false;
+}
+
+size_t
+seal_keep(uint8_t *record, size_t len)
+{
+	assert(keys.n > 0);
+	tag_of(record, len, keys.key[0].keep, &record[len]);
+	return len + HB_TAG_LEN;
+}
+
+bool
+seal_kept(const uint8_t *record, size_t len)
+{
+	if (len < HB_TAG_LEN)
+		return false;
+	for (int i = 0; i < keys.n; i++) {
+		if (fits(record, len - HB_TAG_LEN, keys.key[i].keep))
 			return true;
 	}
 	return false;

@@ -12,6 +12,7 @@
 #include "hands.h"
 #include "host.h"
 #include "io/clock.h"
+#include "io/holds.h"
 #include "io/sdnotify.h"
 #include "io/vip.h"
 
@@ -183,6 +184,7 @@ apply(struct settings *new)
 		if (!known)
 			fresh[n_fresh++] = bring_in(&new->instance[i]);
 	}
+	holds_config(new);
 	rc = vip_fence_make();
 	if (rc != 0)
 		log_error("packet filter: %s; it stays as it was", strerror(-rc));
