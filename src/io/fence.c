@@ -33,11 +33,14 @@ enum {
 	COMPLAIN_MS = 10000,
 };
 
+#define UNKNOWN SVIP_NEVER
+
 struct guarded {
 	bool used;
 	const char *interface; /* the caller's, as are the addresses */
 	const struct svip_addr *addr;
 	int n;
+	svip_ms ends; /* when its elements run out, as ordered last; UNKNOWN: look */
 };
 
 static struct {
@@ -216,11 +219,13 @@ fence_make(void)
 		return rc;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		rc = make(ways[i].anew, ways[i].egress, ways[i].egress_anew);
-		if (rc == 0)
-			return 0;
 		if (rc == -EPERM)
 			return rc;
+		if (rc == 0)
+			break;
 	}
+	for (int i = 0; i < f.top; i++) /* another hand may have been there */
+		f.slot[i].ends = UNKNOWN;
 	return rc;
 }
 
@@ -439,7 +444,7 @@ void
 fence_add(int slot, const char *interface, const struct svip_addr *addr, int n)
 {
 	assert(!f.slot[slot].used);
-	f.slot[slot] = (struct guarded){ true, interface, addr, n };
+	f.slot[slot] = (struct guarded){ true, interface, addr, n, UNKNOWN };
 	if (slot >= f.top)
 		f.top = slot + 1;
 }
@@ -509,87 +514,154 @@ dated(const struct guarded *g, svip_ms until, bool renew)
 	return -EAGAIN;
 }
 
+/* When this address's element runs out, by the kernel's word; SVIP_LONG_AGO: it isn't there. */
+static svip_ms
+ask(const struct svip_addr *addr)
+{
+	struct answers a = { .first = ++f.seq, .last = f.seq };
+	svip_ms now = clock_ms();
+	size_t len = nft_put_question(f.out, f.seq, f.name, addr);
+
+	if (exchange(f.out, len, &a) != 0 || a.left < 0)
+		return SVIP_LONG_AGO;
+	return now + a.left;
+}
+
+/* Shuts what is there of one address. Each table by itself: it may be in one and not in another. */
+static int
+shut(const struct svip_addr *addr)
+{
+	int worst = 0;
+
+	for (int t = 0; t < NFT_TABLES; t++) {
+		struct nft_batch b;
+		int rc;
+
+		if ((t == NFT_ARP && addr->family == 6) || (t == NFT_NETDEV && !f.egress))
+			continue;
+		begin(&b);
+		nft_put_not_alive(&b, (enum nft_table)t, f.name, addr, 1);
+		rc = commit(&b, NULL);
+		if (rc != 0 && rc != -ENOENT)
+			worst = rc;
+	}
+	return worst;
+}
+
+/*
+ * A transaction that fails makes the kernel wait for everybody (synchronize_rcu() in __nf_tables_abort(), 10 ms and
+ * more), a question doesn't. So this asks before it orders. Afterwards the slot is open as a whole, or shut as a whole.
+ */
+static int
+look(struct guarded *g)
+{
+	svip_ms end[SVIP_ADDRESSES_MAX], first = SVIP_NEVER;
+	int open = 0, worst = 0;
+
+	for (int k = 0; k < g->n; k++) {
+		end[k] = ask(&g->addr[k]);
+		open += end[k] != SVIP_LONG_AGO;
+		if (end[k] < first)
+			first = end[k];
+	}
+	g->ends = SVIP_LONG_AGO;
+	if (open == g->n)
+		g->ends = first;
+	for (int k = 0; k < g->n && open < g->n; k++) {
+		int rc = end[k] != SVIP_LONG_AGO ? shut(&g->addr[k]) : 0;
+
+		if (rc != 0)
+			worst = rc;
+	}
+	return worst;
+}
+
+static int
+give(struct guarded *g, svip_ms until, bool renew)
+{
+	int rc = dated(g, until, renew);
+
+	if (rc == 0)
+		g->ends = until;
+	return rc;
+}
+
 int
 fence_open(int slot, svip_ms until)
 {
-	const struct guarded *g = &f.slot[slot];
-	int rc = dated(g, until, false);
+	struct guarded *g = &f.slot[slot];
+	int rc = 0;
 
-	if (rc == -EEXIST) { /* some are open: all must be alike */
-		rc = fence_close(slot);
+	if (f.ask == -1)
+		return -EBADF;
+	for (int i = 0; i < TRIES; i++) {
+		if (g->ends == UNKNOWN)
+			rc = look(g);
 		if (rc == 0)
-			rc = dated(g, until, false);
-	} else if (rc == -ENOENT) { /* no tables: their loss has not been heard of yet */
-		rc = fence_make();
-		if (rc == 0)
-			rc = dated(g, until, false);
+			rc = give(g, until, g->ends > clock_ms());
+		if (rc == -ENOENT && i > 0) { /* no tables: their loss has not been heard of yet */
+			rc = fence_make();
+			if (rc != 0)
+				return rc;
+		} else if (rc != -ENOENT && rc != -EEXIST) {
+			return rc;
+		}
+		g->ends = UNKNOWN; /* it is otherwise than we knew */
+		rc = 0;
 	}
-	return rc;
+	return -EAGAIN;
 }
 
 int
 fence_renew(int slot, svip_ms until)
 {
-	return dated(&f.slot[slot], until, true);
-}
+	struct guarded *g = &f.slot[slot];
+	int rc;
 
-static int
-shut(enum nft_table t, const struct svip_addr *a, int n)
-{
-	struct nft_batch b;
-
-	begin(&b);
-	nft_put_not_alive(&b, t, f.name, a, n);
-	return commit(&b, NULL);
+	if (f.ask == -1)
+		return -EBADF;
+	if (g->ends <= clock_ms())
+		return -ENOENT;
+	rc = give(g, until, true);
+	if (rc == -ENOENT)
+		g->ends = UNKNOWN;
+	return rc;
 }
 
 int
 fence_close(int slot)
 {
-	const struct guarded *g = &f.slot[slot];
+	struct guarded *g = &f.slot[slot];
 	struct nft_batch b;
-	int rc, worst = 0;
+	int rc = 0;
 
 	if (f.ask == -1)
 		return 0;
+	if (g->ends == UNKNOWN)
+		rc = look(g);
+	if (rc != 0 || g->ends <= clock_ms()) /* what has run out needs no removing */
+		return rc;
 	begin(&b);
 	put_alive(&b, g, 0);
 	rc = commit(&b, NULL);
-	if (rc != -ENOENT)
-		return rc;
-	for (int t = 0; t < NFT_TABLES; t++) { /* one isn't there: each by itself */
-		for (int k = 0; k < g->n; k++) {
-			if ((t == NFT_ARP && g->addr[k].family == 6) ||
-			    (t == NFT_NETDEV && !f.egress))
-				continue;
-			rc = shut((enum nft_table)t, &g->addr[k], 1);
-			if (rc != 0 && rc != -ENOENT)
-				worst = rc;
-		}
+	g->ends = SVIP_LONG_AGO;
+	for (int k = 0; k < g->n && rc == -ENOENT; k++) { /* one isn't there: each by itself */
+		int one = shut(&g->addr[k]);
+
+		if (one != 0)
+			return one;
 	}
-	return worst;
+	return rc == -ENOENT ? 0 : rc;
 }
 
 svip_ms
 fence_ends(int slot)
 {
-	const struct guarded *g = &f.slot[slot];
-	svip_ms first = SVIP_NEVER;
+	struct guarded *g = &f.slot[slot];
 
-	if (f.ask == -1)
+	if (f.ask == -1 || look(g) != 0)
 		return SVIP_LONG_AGO;
-	for (int k = 0; k < g->n; k++) {
-		struct answers a = { .first = ++f.seq };
-		svip_ms now = clock_ms();
-		size_t len = nft_put_question(f.out, f.seq, f.name, &g->addr[k]);
-
-		a.last = a.first;
-		if (exchange(f.out, len, &a) != 0 || a.left < 0)
-			return SVIP_LONG_AGO;
-		if (now + a.left < first)
-			first = now + a.left;
-	}
-	return first;
+	return g->ends;
 }
 
 /* ---- the self-test ---- */
