@@ -300,7 +300,8 @@ def send_batches(sock, messages, size=100):
 def lose_notifications(c, name, change):
     """Floods a host with changes of addresses, quicker than svipd can read them, and makes one more change near the end.
 
-    change(index of eth0) -> a message. The many addresses make every look at all of them slow.
+    change(index of eth0) -> a message. The many addresses make every look at all of them slow. A short stop makes
+    sure that the buffer is full; then svipd reads while more is being lost, which the kernel doesn't tell again.
     """
     ns = c.hosts[name].ns
     ip(*(f"link add many{i} up type bridge" for i in range(9)), ns=ns)
@@ -317,13 +318,19 @@ def lose_notifications(c, name, change):
         flood = []
         for i in range(12000):
             flood += [add(8, 0x0a600000 + i), address_message(RTM_DELADDR, 0, index["many8"], struct.pack("!I", 0x0a600000 + i))]
-        send_batches(sock, flood[:22000] + [change(index["eth0"])] + flood[22000:])
+        c.signal(name, signal.SIGSTOP)
+        end = now() + 1
+        for i in range(0, 16000, 1000):
+            if now() < end:
+                send_batches(sock, flood[i:i + 1000])
+        c.signal(name, signal.SIGCONT)
+        send_batches(sock, flood[16000:22000] + [change(index["eth0"])] + flood[22000:])
     wait_until(lambda: "netlink: notifications were lost, reading everything again" in c.hosts[name].log(), 5,
                "notifications are lost")
 
 
-def test_an_address_deleted_among_lost_notifications_is_put_back(cluster, record):
-    c = cluster
+def test_an_address_deleted_among_lost_notifications_is_put_back(make_cluster, record):
+    c = make_cluster(lease=3.0)
     before = {n: transitions(c, n) for n in c.nodes}
     lose_notifications(c, "h1", lambda eth0: address_message(RTM_DELADDR, 0, eth0, socket.inet_aton(VIP)))
     wait_until(lambda: c.holders() == {"h1"} and len(c.observer.moves(VIP)) > 1, 5, lambda: c.describe())
@@ -336,16 +343,16 @@ def test_an_address_deleted_among_lost_notifications_is_put_back(cluster, record
     assert_only_put_back(c, before)
 
 
-def test_a_copy_added_among_lost_notifications_is_removed(cluster):
-    c = cluster
+def test_a_copy_added_among_lost_notifications_is_removed(make_cluster):
+    c = make_cluster(lease=3.0)
     before = {n: transitions(c, n) for n in c.nodes}
     lose_notifications(c, "h1", lambda eth0: address_message(RTM_NEWADDR, 0x400, eth0, socket.inet_aton(VIP), 24))
     wait_until(lambda: copies(c, "h1") == OURS[:1], 5, lambda: f"{copies(c, 'h1')}")
     assert_only_put_back(c, before)
 
 
-def test_a_link_that_goes_down_among_lost_notifications_is_noticed(cluster):
-    c = cluster
+def test_a_link_that_goes_down_among_lost_notifications_is_noticed(make_cluster):
+    c = make_cluster(lease=3.0)
     # struct ifinfomsg: IFF_UP taken away
     lose_notifications(c, "h1", lambda eth0: struct.pack("=IHHIIBxHiII", 32, 16, 1, 0, 0, socket.AF_UNSPEC, 0, eth0, 0, 1))
     wait_until(lambda: ("fault", "link-down") in [t[1:] for t in transitions(c, "h1")], 5, lambda: c.describe())
@@ -355,8 +362,8 @@ def test_a_link_that_goes_down_among_lost_notifications_is_noticed(cluster):
     assert c.holders() == {new}
 
 
-def test_a_mac_that_changes_among_lost_notifications_is_announced(cluster):
-    c = cluster
+def test_a_mac_that_changes_among_lost_notifications_is_announced(make_cluster):
+    c = make_cluster(lease=3.0)
     mac = "02:77:00:00:01:01"
     prober_of(c).know({mac: "h1"})
     since = now()
