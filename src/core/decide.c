@@ -169,6 +169,20 @@ must_let_go(const struct core *c, const struct instance *in, svip_ms end, svip_m
 	return true;
 }
 
+/* on-quorum-loss = hold: the packet filter shuts at the lease's very end, so going on is ordered before. Returns when
+ * to look again. */
+static svip_ms
+bridge(struct core *c, int i, svip_ms end, svip_ms now, struct core_actions *out)
+{
+	svip_ms from = end - c->conf.lease_ms / 4;
+
+	if (now < from)
+		return from;
+	if (!contradicted(c, &c->inst[i]))
+		keep_until(c, i, now + c->conf.lease_ms, now, out);
+	return end;
+}
+
 /* Looks at a hold. True: it goes on, and time alone ends it at *due. */
 static bool
 judge_hold(struct core *c, int i, svip_ms now, svip_ms *due, struct core_actions *out)
@@ -196,6 +210,8 @@ judge_hold(struct core *c, int i, svip_ms now, svip_ms *due, struct core_actions
 			keep_until(c, i, end, now, out);
 		*due =
 		    end; /* earlier than the kernel was told when a Sentinel has taken its word back */
+		if (answered && c->conf.hold_on_quorum_loss && in->lease_end <= end)
+			*due = bridge(c, i, end, now, out);
 		if (in->take_reason == WHY_QUORUM_LOST_HELD ||
 		    (in->take_reason == WHY_TAKEN_OVER && now < own))
 			in->take_reason = WHY_QUORUM_CONFIRMED;

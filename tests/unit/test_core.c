@@ -1262,13 +1262,38 @@ on_quorum_loss_hold_goes_on_until_contradicted(void **state)
 	start_with(&conf);
 	take();
 	for (int i = 0; i < 20; i++) {
-		now += LEASE / 4;
+		svip_ms before = core->inst[0].lease_end;
+
+		now = core_deadline(core); /* no later than it asks for, and never after the end */
+		assert_true(now < before);
 		post_kind(EV_TICK);
 		assert_int_equal(core->inst[0].kernel, KERNEL_HELD);
 		assert_true(core->inst[0].lease_end > now);
 	}
 	is(CORE_MASTER, WHY_QUORUM_LOST_HELD);
 	view(2, &theirs, 7);
+	assert_int_equal(core->inst[0].kernel, KERNEL_REMOVING);
+}
+
+static void
+on_quorum_loss_hold_orders_nothing_beyond_the_lease_once_contradicted(void **state)
+{
+	struct core_conf conf = standard();
+	svip_ms end;
+
+	(void)state;
+	conf.hold_on_quorum_loss = true;
+	start_with(&conf);
+	take();
+	end = core->inst[0].lease_end;
+	now = end - LEASE / 2;
+	view_at(2, &mine, 7, true, now); /* sees it down */
+	assert_int_equal(core->inst[0].kernel, KERNEL_HELD);
+	for (int i = 0; i < 5 && now < end; i++) {
+		now = core_deadline(core);
+		post_kind(EV_TICK);
+		assert_int_equal(count(ACT_HOLD), 0);
+	}
 	assert_int_equal(core->inst[0].kernel, KERNEL_REMOVING);
 }
 
@@ -1444,6 +1469,7 @@ main(void)
 		T(an_old_echo_proves_nothing),
 		T(a_datagram_heard_twice_counts_once),
 		T(on_quorum_loss_hold_goes_on_until_contradicted),
+		T(on_quorum_loss_hold_orders_nothing_beyond_the_lease_once_contradicted),
 		T(observe_decides_and_touches_nothing),
 		T(an_instance_that_is_forgotten_lets_go),
 		T(random_events_keep_the_invariants),
