@@ -91,6 +91,8 @@ libio_a_SOURCES = \
 	%D%/io/sentinel_known.c \
 	%D%/io/sentinel_news.c \
 	%D%/io/sentinel_query.c \
+	%D%/io/selftest.c \
+	%D%/io/selftest.h \
 	%D%/io/steady.c \
 	%D%/io/steady.h \
 	%D%/io/tcp.c \
@@ -101,6 +103,8 @@ libio_a_SOURCES = \
 # The daemon without its main, for the tests of its parts.
 libdaemon_a_SOURCES = \
 	%D%/svipd/answer.c \
+	%D%/svipd/check.c \
+	%D%/svipd/check.h \
 	%D%/svipd/conf.c \
 	%D%/svipd/conf.h \
 	%D%/svipd/conf_block.c \
@@ -135,6 +139,7 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/reload.c \
 	%D%/svipd/report.c \
 	%D%/svipd/report.h \
+	%D%/svipd/self.c \
 	%D%/svipd/sentence.c \
 	%D%/svipd/sentence.h \
 	%D%/svipd/tell.c \
@@ -153,6 +158,8 @@ svipd_LDADD = $(SVIPD_LIBS)
 # The operator's command: no core, no hands.
 noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = \
+	%D%/svipctl/check.c \
+	%D%/svipctl/check.h \
 	%D%/svipctl/client.c \
 	%D%/svipctl/client.h \
 	%D%/svipctl/field.c \

@@ -65,6 +65,7 @@ static struct {
 	void *ctx;
 	struct heartbeat_io_counters counters;
 	svip_ms unknown_next[SVIP_NODES_MAX];
+	svip_ms group_heard[SVIP_NODES_MAX]; /* by multicast; 0: never */
 	struct log_limit limit[2]
 	                      [HEARTBEAT_IO_REFUSALS]; /* from elsewhere, from a node's address */
 	struct log_limit send_limit, receive_limit, join_limit;
@@ -240,6 +241,8 @@ take(struct msghdr *msg, const uint8_t *bytes, size_t len)
 		if (i == p->self)
 			break;
 		hio.counters.accepted++;
+		if (heartbeat_socket_group(msg))
+			hio.group_heard[i] = clock_ms();
 		hio.heard(hio.ctx, &hb);
 		return;
 	}
@@ -455,6 +458,12 @@ heartbeat_io_reload(const struct settings *set)
 
 	make_plan(&plan, set);
 	return take_plan(&plan);
+}
+
+svip_ms
+heartbeat_io_group_heard(int node)
+{
+	return hio.group_heard[node] != 0 ? hio.group_heard[node] : SVIP_LONG_AGO;
 }
 
 const struct heartbeat_io_counters *

@@ -62,6 +62,9 @@ void heartbeat_io_rejoin(void);
  * comes. */
 int heartbeat_io_send(const struct heartbeat *);
 
+/* When nodes[node] was last heard by multicast; SVIP_LONG_AGO: never. */
+svip_ms heartbeat_io_group_heard(int node);
+
 const struct heartbeat_io_counters *heartbeat_io_counters(void);
 const char *heartbeat_io_refusal_word(enum heartbeat_io_refusal); /* "low-ttl", …: for metrics */
 

@@ -34,6 +34,7 @@ static const struct option options4[] = {
 	{ IPPROTO_IP, IP_TTL, TTL, true, "IP_TTL" },
 	{ IPPROTO_IP, IP_MULTICAST_TTL, TTL, true, "IP_MULTICAST_TTL" },
 	{ IPPROTO_IP, IP_RECVTTL, 1, true, "IP_RECVTTL" },
+	{ IPPROTO_IP, IP_PKTINFO, 1, false, "IP_PKTINFO" },
 	{ IPPROTO_IP, IP_MULTICAST_ALL, 0, true, "IP_MULTICAST_ALL" },
 	{ IPPROTO_IP, IP_MULTICAST_LOOP, 0, true, "IP_MULTICAST_LOOP" },
 	{ IPPROTO_IP, IP_TOS, TRAFFIC_CLASS, false, "IP_TOS" },
@@ -45,6 +46,7 @@ static const struct option options6[] = {
 	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, TTL, true, "IPV6_UNICAST_HOPS" },
 	{ IPPROTO_IPV6, IPV6_MULTICAST_HOPS, TTL, true, "IPV6_MULTICAST_HOPS" },
 	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1, true, "IPV6_RECVHOPLIMIT" },
+	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, false, "IPV6_RECVPKTINFO" },
 	{ IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0, true, "IPV6_MULTICAST_LOOP" },
 	{ IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0, false, "IPV6_MULTICAST_ALL" },
 	{ IPPROTO_IPV6, IPV6_TCLASS, TRAFFIC_CLASS, false, "IPV6_TCLASS" },
@@ -255,4 +257,24 @@ heartbeat_socket_ttl(struct msghdr *msg)
 		return ttl;
 	}
 	return -1;
+}
+
+bool
+heartbeat_socket_group(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo p;
+
+			memcpy(&p, CMSG_DATA(c), sizeof(p));
+			return IN_MULTICAST(ntohl(p.ipi_addr.s_addr));
+		}
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo p;
+
+			memcpy(&p, CMSG_DATA(c), sizeof(p));
+			return IN6_IS_ADDR_MULTICAST(&p.ipi6_addr);
+		}
+	}
+	return false;
 }

@@ -43,4 +43,7 @@ void heartbeat_socket_source(struct msghdr *, const struct svip_addr *from, int 
 /* The TTL or hop limit that a received message tells; -1: it doesn't. */
 int heartbeat_socket_ttl(struct msghdr *);
 
+/* It came by multicast. */
+bool heartbeat_socket_group(struct msghdr *);
+
 #endif

@@ -14,7 +14,7 @@ lock_memory(void)
 
 	(void)setrlimit(RLIMIT_MEMLOCK, &all);
 	if (getrlimit(RLIMIT_MEMLOCK, &now) == -1 || now.rlim_cur != RLIM_INFINITY)
-		return -EPERM;
+		return -EPERM; /* a container's root, for example */
 	/* On fault: the tables are made for the largest cluster, and most of their pages are never touched. */
 	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == -1 ? -errno : 0;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "client.h"
 #include "field.h"
 #include "keygen.h"
@@ -47,6 +48,8 @@ static const struct command commands[] = {
 	    false },
 	{ "why", "[NAME]", "the rule that decides, in a sentence", 0, 1, LIMIT_S, show_why, false },
 	{ "history", "[NAME]", "the last changes of state", 0, 1, LIMIT_S, show_history, false },
+	{ "check", "", "test what this kernel and network grant; exits 0 ok, 1 degraded, 2 missing", 0, 0,
+	    LIMIT_S, show_message, false },
 	{ "reload", "", "read the configuration again: all of it or nothing", 0, 0, RELOAD_LIMIT_S,
 	    show_message, false },
 	{ "maintenance", "on|off", "keep this node from taking, or end that", 1, 1, LIMIT_S,
@@ -243,6 +246,8 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 		    c->arguments[0] != '\0' ? " " : "", c->arguments);
 		return EXIT_USAGE;
 	}
+	if (strcmp(c->name, "check") == 0)
+		return check(socket, json);
 	if (c->show == NULL)
 		return keygen(n > 0 ? arg[0] : NULL);
 	status = ask(c, socket, json, n, arg);

@@ -14,6 +14,7 @@
 #include "io/sentinel.h"
 #include "io/vip.h"
 #include "report.h"
+#include "check.h"
 #include "wire/ctl_request.h"
 
 static int
@@ -99,6 +100,23 @@ client_reconfig(const char *name)
 	return report_error("unknown-name", "no such instance here");
 }
 
+/* Who asks anew gets what is known now, and asks again until it isn't running any more. */
+static char *
+check(bool again)
+{
+	json_t *j;
+	char *text;
+
+	if (again)
+		daemon_check();
+	j = daemon_check_json();
+	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
+	json_object_set_new(j, "ok", json_true());
+	text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	return text;
+}
+
 char *
 daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 {
@@ -113,6 +131,8 @@ daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 	if (ctl_request_usage(r.command)->changes)
 		log_notice("control: \"%s\" by uid %u, pid %d", line, (unsigned)caller->uid, (int)caller->pid);
 	switch (r.command) {
+	case CTL_CHECK:
+		return check(r.n_args > 0);
 	case CTL_RELOAD:
 		return reload();
 	case CTL_MAINTENANCE:

@@ -27,6 +27,7 @@
 #include "io/script.h"
 #include "io/sdnotify.h"
 #include "io/seal.h"
+#include "io/selftest.h"
 #include "io/steady.h"
 #include "io/vip.h"
 
@@ -101,6 +102,19 @@ daemon_watch(int s)
 		conflict_stop(s);
 }
 
+/* A renewal is written down first: it is true whatever the kernel makes of it. A hold is when it is one. */
+static void
+hold(int s, const struct instance *in, svip_ms until)
+{
+	bool renewal = vip_held(s);
+
+	if (renewal)
+		holds_note(in->id, in->hold_epoch, until);
+	vip_hold(s, until);
+	if (!renewal && vip_held(s))
+		holds_note(in->id, in->hold_epoch, until);
+}
+
 static void
 carry_out(const struct core_action *a)
 {
@@ -109,9 +123,7 @@ carry_out(const struct core_action *a)
 
 	switch ((enum core_action_kind)a->kind) {
 	case ACT_HOLD:
-		vip_hold(s, a->until);
-		if (vip_held(s))
-			holds_note(in->id, in->hold_epoch, a->until);
+		hold(s, in, a->until);
 		return;
 	case ACT_DROP:
 		holds_clear(in->id);
@@ -547,6 +559,7 @@ daemon_start(void)
 	send_heartbeats();
 	last_turn = clock_ms(); /* the start isn't a turn of the loop */
 	sdnotify_send("READY=1");
+	daemon_check();
 }
 
 static bool
@@ -626,6 +639,7 @@ daemon_log_status(void)
 void
 daemon_fini(void)
 {
+	selftest_fini();
 	/* What the kernel keeps though it shouldn't stays fenced. */
 	hands_fini(d.leaving || !all_clear());
 	holds_fini();

@@ -75,6 +75,10 @@ void daemon_announce(int slot);
 /* Watches for other hosts with the slot's addresses while it holds, and while it has yielded to one. */
 void daemon_watch(int slot);
 
+/* The self-test: begins one, logs it at its end; and its table. */
+void daemon_check(void);
+struct json_t *daemon_check_json(void);
+
 /* The answer to one line on the control socket (malloc'd JSON). */
 struct control_caller;
 char *daemon_answer(void *ctx, const struct control_caller *, const char *line);

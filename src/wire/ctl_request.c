@@ -18,6 +18,7 @@ static const struct {
 	[CTL_SENTINELS] = { { "sentinels", "", "the Sentinels and what they say", false }, 0, 0 },
 	[CTL_WHY] = { { "why", "[NAME]", "the rule that decides, in a sentence", false }, 0, 1 },
 	[CTL_HISTORY] = { { "history", "[NAME]", "the last changes of state", false }, 0, 1 },
+	[CTL_CHECK] = { { "check", "[again]", "what this kernel grants; again: try it anew", false }, 0, 1 },
 	[CTL_RELOAD] = { { "reload", "", "read the configuration again", true }, 0, 0 },
 	[CTL_MAINTENANCE] = { { "maintenance", "on|off", "keep this node from taking", true }, 1,
 	    1 },

@@ -17,6 +17,7 @@ enum ctl_command {
 	CTL_SENTINELS,
 	CTL_WHY,             /* [NAME] */
 	CTL_HISTORY,         /* [NAME] */
+	CTL_CHECK,           /* [again]: the self-test's results; starts it anew */
 	CTL_RELOAD,          /* changes */
 	CTL_MAINTENANCE,     /* on|off; changes */
 	CTL_CLIENT_RECONFIG, /* Sentinel's seven arguments; a mere hint */
