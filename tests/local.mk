@@ -56,6 +56,7 @@ unit_tests = \
 	%D%/unit/test_evidence \
 	%D%/unit/test_frames \
 	%D%/unit/test_heartbeat \
+	%D%/unit/test_holds \
 	%D%/unit/test_lease \
 	%D%/unit/test_priv \
 	%D%/unit/test_rconn \

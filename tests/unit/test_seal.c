@@ -133,6 +133,36 @@ both_keys_are_tried_when_their_ids_are_the_same(void **state)
 }
 
 static void
+what_a_host_keeps_has_a_key_of_its_own(void **state)
+{
+	static const uint8_t tag[HB_TAG_LEN] = { 0x72, 0xf3, 0x42, 0xd9, 0x06, 0xd6, 0x47, 0xca,
+		0x98, 0xa0, 0xe6, 0xad, 0x07, 0xd5, 0x02, 0x2b, 0x43, 0x61, 0x47, 0xf9, 0x0c, 0xd3,
+		0x02, 0xd7, 0x08, 0xee, 0x8f, 0xd3, 0xc6, 0xc7, 0xef, 0xff };
+	uint8_t b[64] = "svipd";
+	size_t len;
+
+	(void)state;
+	use_keys(1, 32);
+	assert_int_equal(seal_init(&set), 0);
+	len = seal_keep(b, 5);
+	assert_int_equal(len, 5 + HB_TAG_LEN);
+	assert_memory_equal(&b[5], tag, sizeof(tag));
+	assert_true(seal_kept(b, len));
+	assert_false(seal_check(b, len, 0x83));
+	for (size_t bit = 0; bit < 8 * len; bit++) {
+		b[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_false(seal_kept(b, len));
+		b[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	for (size_t cut = 0; cut < len; cut++)
+		assert_false(seal_kept(b, cut));
+	/* The other way round, too. */
+	assert_false(seal_kept(b, sealed(b)));
+	seal_fini();
+	assert_false(seal_kept(b, len));
+}
+
+static void
 without_a_key_nothing_starts_and_nothing_is_accepted(void **state)
 {
 	static const uint8_t zeros[64];
@@ -188,6 +218,7 @@ main(void)
 		cmocka_unit_test(every_flipped_bit_is_refused),
 		cmocka_unit_test(second_key_is_accepted_while_keys_change),
 		cmocka_unit_test(both_keys_are_tried_when_their_ids_are_the_same),
+		cmocka_unit_test(what_a_host_keeps_has_a_key_of_its_own),
 		cmocka_unit_test(without_a_key_nothing_starts_and_nothing_is_accepted),
 		cmocka_unit_test(a_refused_change_leaves_the_keys_in_force),
 		cmocka_unit_test(ids_are_blake2b_of_64_bits),
