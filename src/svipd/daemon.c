@@ -373,6 +373,7 @@ slot_begin(int s)
 		log_notice("%s: the svipd before held, but an address is not as it left it: "
 		           "removed, to be earned anew",
 		    d.slot[s].conf.name);
+		holds_clear(id);
 		vip_start(s);
 	}
 }
