@@ -586,6 +586,22 @@ give(struct guarded *g, svip_ms until, bool renew)
 	return rc;
 }
 
+/* It is open in one table and not in another, or for one address: shut what is there. */
+static int
+shut_all(struct guarded *g)
+{
+	int worst = 0;
+
+	for (int k = 0; k < g->n; k++) {
+		int rc = shut(&g->addr[k]);
+
+		if (rc != 0)
+			worst = rc;
+	}
+	g->ends = SVIP_LONG_AGO;
+	return worst;
+}
+
 int
 fence_open(int slot, svip_ms until)
 {
@@ -594,22 +610,22 @@ fence_open(int slot, svip_ms until)
 
 	if (f.ask == -1)
 		return -EBADF;
-	for (int i = 0; i < TRIES; i++) {
-		if (g->ends == UNKNOWN)
-			rc = look(g);
-		if (rc == 0)
-			rc = give(g, until, g->ends > clock_ms());
-		if (rc == -ENOENT && i > 0) { /* no tables: their loss has not been heard of yet */
-			rc = fence_make();
-			if (rc != 0)
-				return rc;
-		} else if (rc != -ENOENT && rc != -EEXIST) {
-			return rc;
-		}
-		g->ends = UNKNOWN; /* it is otherwise than we knew */
-		rc = 0;
-	}
-	return -EAGAIN;
+	if (g->ends == UNKNOWN)
+		rc = look(g);
+	if (rc == 0)
+		rc = give(g, until, g->ends > clock_ms());
+	if (rc != -ENOENT && rc != -EEXIST)
+		return rc;
+	rc = shut_all(g); /* it is otherwise than we knew */
+	if (rc == 0)
+		rc = give(g, until, false);
+	if (rc != -ENOENT)
+		return rc;
+	rc = fence_make(); /* no tables: their loss has not been heard of yet */
+	if (rc != 0)
+		return rc;
+	g->ends = SVIP_LONG_AGO;
+	return give(g, until, false);
 }
 
 int

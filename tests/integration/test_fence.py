@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The fence seen from outside: the last answer of a holder that was killed or stopped, against its lease's end.
+"""The fence seen from outside: the last answer of a holder that was killed or stopped, against its lease's end; hands on
+the packet filter; a kernel without it.
 
 SVIP_FENCE_RUNS: how often each (3; the figures in doc/SAFETY.md are from 50).
 """
 
+import contextlib
 import os
 import signal
 import statistics
 import struct
+import subprocess
 import time
+from pathlib import Path
 
+import netns
 import pytest
 from lastword import KINDS, LastWord
-from netns import now, wait_until
+from netns import ip, now, wait_until
 
 VIP = "10.77.0.50"
 RUNS = int(os.environ.get("SVIP_FENCE_RUNS", "3"))
@@ -56,3 +61,160 @@ def test_the_last_answer_is_no_later_than_the_fence_allows(make_cluster, record,
     worst = {kind: max(found) for kind, found in late.items()}
     assert max(worst.values()) <= LATEST[fence], worst
     assert min(min(found) for found in late.values()) > -c.lease, "it did answer while it held"
+
+
+# ---- hands on the packet filter ----
+
+OURS = ["table inet svipd-test", "table arp svipd-test", "table netdev svipd-test"]
+
+def tables(c, name):
+    """svipd's tables, without those of a self-test."""
+    found = netns.run(c.hosts[name].ns, "nft", "list", "tables").split("\n")
+    return [line for line in found if line and "svipd-check" not in line]
+
+
+def rules(c, name):
+    """What is in them, without what comes and goes: elements with time-outs."""
+    found = []
+    for table in OURS:
+        text = netns.run(c.hosts[name].ns, "nft", "-s", "list", *table.split(), check=False)
+        found += [line for line in text.split("\n") if "elements" not in line or line.strip() == FENCED]
+    return found
+
+
+FENCED = "elements = { 10.77.0.50 }"
+
+
+
+
+def test_the_tables_are_there_and_go_with_a_clean_stop(cluster):
+    assert sorted(tables(cluster, "h1")) == sorted(OURS) == sorted(tables(cluster, "h2"))
+    text = netns.run(cluster.hosts["h1"].ns, "nft", "list", "table", "inet", "svipd-test")
+    assert "svipd: drops traffic for virtual addresses of test" in text, "a sysadmin sees whose it is"
+    cluster.stop_svipd("h1")
+    assert tables(cluster, "h1") == []
+    cluster.end("h2", "svipd", signal.SIGKILL)
+    assert sorted(tables(cluster, "h2")) == sorted(OURS), "who was killed leaves them"
+    cluster.start_svipd("h2")
+    cluster.stop_svipd("h2")
+    assert tables(cluster, "h2") == [], "and its successor takes them over"
+
+
+@pytest.mark.parametrize("hand", ["flush ruleset", "delete table netdev svipd-test", "flush chain inet svipd-test in",
+                                  "flush set inet svipd-test alive4", "delete table arp svipd-test"])
+def test_another_hand_is_noticed_and_mended_and_nobody_feels_it(cluster, hand):
+    ns, writer = cluster.hosts["h1"].ns, cluster.writer()
+    want, before = rules(cluster, "h1"), now()
+    assert want.count(f"\t\t{FENCED}") == 3
+    for _ in range(3):
+        netns.run(ns, "nft", hand)
+        wait_until(lambda: rules(cluster, "h1") == want, 3, "the tables are back")
+        time.sleep(0.3)
+    assert "another program has changed or removed the tables" in cluster.hosts["h1"].log()
+    assert cluster.instance("h1")["holding"]
+    assert set(cluster.observer.moves(VIP)) == {"h1"}
+    assert writer.outage(before)[0] < 0.25, "a lost SYN or segment at most"
+    cluster.end("h1", "svipd", signal.SIGKILL)
+    cluster.wait_holder(None, timeout=cluster.bound)
+
+
+def test_an_address_added_by_hand_where_it_does_not_belong_answers_nobody(cluster):
+    """Not even in the moment before svipd takes it away: its svipd can't, here."""
+    cluster.signal("h2", signal.SIGSTOP)
+    cluster.observer.excuse("h2", VIP, "by hand")
+    ip(f"addr add {VIP}/32 dev eth0 valid_lft 60 preferred_lft 60", ns=cluster.hosts["h2"].ns)
+    client, mac = cluster.hosts["client"], cluster.hosts["h2"].mac
+    ip(f"neigh replace {VIP} lladdr {mac} dev eth0 nud permanent", ns=client.ns)
+    lost = netns.run(client.ns, "ping", "-c", "5", "-i", "0.1", "-W", "1", VIP, check=False)
+    assert " 0 received" in lost
+    ip(f"neigh del {VIP} dev eth0", ns=client.ns)
+    assert {a["host"] for a in cluster.prober().answers(VIP) if a["t"] > now() - 1} <= {"h1"}
+    cluster.signal("h2", signal.SIGCONT)
+    wait_until(lambda: cluster.observer.holders(VIP) == {"h1"}, 5, "svipd removes it")
+
+
+def test_what_is_only_forwarded_passes(cluster):
+    """h2 is a router between the client and the holder: its packet filter is not for this traffic."""
+    client, h2 = cluster.hosts["client"], cluster.hosts["h2"]
+    netns.run(h2.ns, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+    ip(f"neigh replace {VIP} lladdr {h2.mac} dev eth0 nud permanent", ns=client.ns)
+    got = netns.run(client.ns, "ping", "-c", "3", "-i", "0.1", "-W", "1", VIP, check=False)
+    assert " 3 received" in got
+
+
+# ---- no nftables ----
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory):
+    """A context in which what is started has no nftables."""
+    out = tmp_path_factory.mktemp("nonft") / "nonft.so"
+    out.parent.chmod(0o755)
+    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", str(out),
+                    str(Path(__file__).parent / "nonft.c")], check=True)
+
+    @contextlib.contextmanager
+    def inside():
+        os.environ["LD_PRELOAD"] = str(out)
+        try:
+            yield
+        finally:
+            del os.environ["LD_PRELOAD"]
+    return inside
+
+
+no_asan = pytest.mark.skipif("asan" in os.environ.get("SVIPD", ""), reason="the sanitizer wants to be loaded first")
+
+
+@no_asan
+def test_without_nftables_the_lifetime_serves_and_the_others_wait_for_it(make_cluster, without):
+    c = make_cluster(settle=False, start=False)
+    c.start(svipd=False)
+    with without():
+        c.start_svipd("h1")
+    for name in ("h2", "h3"):
+        c.start_svipd(name)
+    c.wait_holder("h1")
+    assert (c.status("h1")["fence"], c.status("h1")["guard_ms"]) == ("lifetime", 2200)
+    assert (c.status("h2")["fence"], c.status("h2")["guard_ms"]) == ("nftables", 60)
+    wait_until(lambda: c.peer("h2", "h1")["guard_ms"] == 2200, 5, "h2 knows")
+    check = c.svipctl("h1", "check")
+    assert check.returncode == 1 and "degraded  nftables" in check.stdout
+    c.signal("h1", signal.SIGSTOP)
+    c.sentinel_failover(via="h2")
+    new = c.wait_settled(but=["h1"])
+    gone = c.observer.holds(VIP)[0].end
+    assert gone < c.observer.holds(VIP)[-1].start and new != "h1"
+    c.signal("h1", signal.SIGCONT)
+
+
+@no_asan
+def test_a_late_node_takes_nothing_before_all_know_it(make_cluster, without):
+    c = make_cluster(settle=False, start=False)
+    c.start(svipd=False)
+    with without():
+        c.start_svipd("h1")
+    c.start_svipd("h2")
+    wait_until(lambda: c.instance("h1")["reason"] == "guard-unknown", 10, lambda: f"h3 hasn't heard it\n{c.describe()}")
+    time.sleep(c.bound + 2.2)
+    assert c.holders() == set()
+    assert "h3" in c.svipctl("h1", "why").stdout or "10.77.0.13" in c.svipctl("h1", "why").stdout
+    c.start_svipd("h3")
+    c.wait_holder("h1")
+
+
+@no_asan
+@pytest.mark.parametrize("fence", ["required", "nftables"])
+def test_who_demands_nftables_holds_nothing_without(make_cluster, without, fence):
+    c = make_cluster(settle=False, start=False, settings={"fence": f'"{fence}"'})
+    c.start(svipd=False)
+    with without(), contextlib.ExitStack() as stack:
+        if fence == "required":
+            stack.enter_context(pytest.raises(AssertionError, match="fence = .required. asks for it"))
+        c.start_svipd("h1")
+    if fence == "required":
+        c.hosts["h1"].procs.pop("svipd")
+        return
+    for name in ("h2", "h3"):
+        c.start_svipd(name)
+    wait_until(lambda: c.instance("h1")["state"] == "fault", 10, "a fault")
+    assert c.instance("h1")["reason"] == "address-refused" and c.holders() == set()
