@@ -7,6 +7,7 @@ examplesdir = $(docdir)/examples
 dist_examples_DATA = %D%/svipd.conf
 dist_examples_SCRIPTS = %D%/notify.example
 
+dist_pkglibexec_SCRIPTS = %D%/stop-or-leave
 systemdsystemunit_DATA = %D%/svipd.service
 initdir = $(sysconfdir)/init.d
 init_SCRIPTS = %D%/svipd
