@@ -26,10 +26,13 @@
 #include "wire/nft_msg.h"
 
 enum {
-	TOKEN_MS = 20,  /* how old an order may be: two ticks of the slowest kernel clock */
-	TRIES = 3,      /* for an order that came too late */
-	AGAIN_MS = 100, /* between two repairs */
-	READS_MAX = 64, /* datagrams read in one turn */
+	TICK_MS =
+	    10, /* of the slowest kernel clock; before Linux 6.12 a time-out of less never ends */
+	TOKEN_MS = 20,     /* how old an order may be: two ticks */
+	TRIES = 3,         /* for an order that came too late */
+	AGAIN_MS = 100,    /* between two repairs */
+	READS_MAX = 64,    /* datagrams read in one turn */
+	DRAIN_MAX = 65536, /* more than fit into the receive buffer */
 	COMPLAIN_MS = 10000,
 };
 
@@ -200,6 +203,19 @@ make(bool anew, bool egress, bool egress_anew)
 	return rc;
 }
 
+static void
+remove_table(enum nft_table t, const char *name)
+{
+	struct nft_batch b;
+	int rc;
+
+	begin(&b);
+	nft_put_table_gone(&b, t, name);
+	rc = commit(&b, NULL);
+	if (rc != 0 && rc != -ENOENT && rc != -EOPNOTSUPP && rc != -EAFNOSUPPORT)
+		log_warning("nftables: table %s can't be removed: %s", name, strerror(-rc));
+}
+
 /* The table of a predecessor with egress, or of an interface that has come again, under a kernel that can't change it. */
 int
 fence_make(void)
@@ -224,6 +240,8 @@ fence_make(void)
 		if (rc == 0)
 			break;
 	}
+	if (rc == 0 && !f.egress) /* what is left there would not be told of what is open */
+		remove_table(NFT_NETDEV, f.name);
 	for (int i = 0; i < f.top; i++) /* another hand may have been there */
 		f.slot[i].ends = UNKNOWN;
 	return rc;
@@ -238,17 +256,8 @@ fence_egress(void)
 static void
 remove_tables(const char *name)
 {
-	for (int t = 0; t < NFT_TABLES; t++) { /* one by one: not each must be there */
-		struct nft_batch b;
-		int rc;
-
-		begin(&b);
-		nft_put_table_gone(&b, (enum nft_table)t, name);
-		rc = commit(&b, NULL);
-		if (rc != 0 && rc != -ENOENT && rc != -EOPNOTSUPP && rc != -EAFNOSUPPORT)
-			log_warning(
-			    "nftables: table %s can't be removed: %s", f.name, strerror(-rc));
-	}
+	for (int t = 0; t < NFT_TABLES; t++) /* one by one: not each must be there */
+		remove_table((enum nft_table)t, name);
 }
 
 /* ---- what other hands do ---- */
@@ -257,11 +266,15 @@ static void
 repair(void)
 {
 	int rc = fence_make();
+	unsigned held;
 
-	f.torn = false;
 	f.repaired = clock_ms();
-	if (rc != 0) {
-		f.torn = true; /* again */
+	if (log_allowed(&f.limit, COMPLAIN_MS, f.repaired, &held))
+		log_warning("nftables: another program has changed or removed the tables %s (nft "
+		            "flush ruleset?); made again: %s (%u more of these)",
+		    f.name, rc == 0 ? "yes" : strerror(-rc), held);
+	f.torn = rc != 0;
+	if (f.torn) { /* again */
 		ev_timer_stop(f.loop, &f.again);
 		ev_timer_set(&f.again, AGAIN_MS / 1000.0, 0);
 		ev_timer_start(f.loop, &f.again);
@@ -286,24 +299,34 @@ on_notice(void *ctx, const struct nft_info *info)
 		*ours = true;
 }
 
+/* True: ours have been changed, or may have been. After an overrun the kernel tells nothing more until all has been read
+ * (rtnl.c), so a repair before that could come too early. */
+static bool
+heard(void)
+{
+	bool ours = false;
+	int most = READS_MAX;
+
+	for (int i = 0; i < most; i++) {
+		ssize_t n = recv(f.hear, f.in, sizeof(f.in), MSG_DONTWAIT);
+
+		if (n == -1 && errno == ENOBUFS) {
+			ours = true;
+			most = DRAIN_MAX;
+		} else if (n == -1 && errno != EINTR) {
+			break;
+		} else if (n > 0 && !nft_parse(f.in, (size_t)n, on_notice, &ours)) {
+			ours = true;
+		}
+	}
+	return ours;
+}
+
 static void
 on_change(struct ev_loop *loop, ev_io *w, int revents)
 {
-	bool ours = false;
-	unsigned held;
-
 	(void)w, (void)revents;
-	for (int i = 0; i < READS_MAX; i++) {
-		ssize_t n = recv(f.hear, f.in, sizeof(f.in), MSG_DONTWAIT);
-
-		if (n == -1 && errno == ENOBUFS)
-			ours = true; /* it may have been */
-		else if (n == -1 && errno != EINTR)
-			break;
-		else if (n > 0 && !nft_parse(f.in, (size_t)n, on_notice, &ours))
-			ours = true;
-	}
-	if (!ours)
+	if (!heard())
 		return;
 	f.torn = true;
 	if (clock_ms() - f.repaired < AGAIN_MS) { /* a fight must not take all the time */
@@ -314,11 +337,6 @@ on_change(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	}
 	repair();
-	if (log_allowed(&f.limit, COMPLAIN_MS, clock_ms(), &held))
-		log_warning("nftables: another program has changed or removed the tables %s (nft "
-		            "flush ruleset?); made "
-		            "again",
-		    f.name);
 }
 
 /* ---- life ---- */
@@ -486,7 +504,7 @@ try(const struct guarded *g, svip_ms until, bool renew, bool *late)
 	if (rc != 0)
 		return rc == -EEXIST ? -EAGAIN : rc;
 	left = until - clock_ms();
-	if (left <= 0)
+	if (left < TICK_MS)
 		return -ETIME;
 	begin(&b);
 	nft_put_no_token(&b, f.name, f.token);
@@ -514,33 +532,44 @@ dated(const struct guarded *g, svip_ms until, bool renew)
 	return -EAGAIN;
 }
 
-/* When this address's element runs out, by the kernel's word; SVIP_LONG_AGO: it isn't there. */
-static svip_ms
-ask(const struct svip_addr *addr)
+/* Whether the table is one where the slot's addresses of this family are let through. */
+static bool
+concerns(enum nft_table t, const struct svip_addr *addr)
 {
-	struct answers a = { .first = ++f.seq, .last = f.seq };
-	svip_ms now = clock_ms();
-	size_t len = nft_put_question(f.out, f.seq, f.name, addr);
-
-	if (exchange(f.out, len, &a) != 0 || a.left < 0)
-		return SVIP_LONG_AGO;
-	return now + a.left;
+	return nft_has_family(t, addr->family) && (t != NFT_NETDEV || f.egress);
 }
 
-/* Shuts what is there of one address. Each table by itself: it may be in one and not in another. */
+/* When this address's element runs out, by the kernel's word; *end is SVIP_LONG_AGO: it isn't there. 0 or -errno. */
 static int
-shut(const struct svip_addr *addr)
+ask(enum nft_table t, const struct svip_addr *addr, svip_ms *end)
+{
+	svip_ms now = clock_ms();
+	uint32_t seq = ++f.seq;
+	struct answers a = { .first = seq, .last = seq };
+	size_t len = nft_put_question(f.out, seq, t, f.name, addr);
+	int rc = exchange(f.out, len, &a);
+
+	*end = rc == 0 && a.left >= 0 ? now + a.left : SVIP_LONG_AGO;
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* Shuts what is there. Each by itself: it may be in one table and not in another. */
+static int
+shut(const struct guarded *g)
 {
 	int worst = 0;
 
-	for (int t = 0; t < NFT_TABLES; t++) {
+	for (int i = 0; i < g->n * NFT_TABLES; i++) {
+		enum nft_table t = (enum nft_table)(i % NFT_TABLES);
+		const struct svip_addr *addr = &g->addr[i / NFT_TABLES];
 		struct nft_batch b;
+		svip_ms end;
 		int rc;
 
-		if ((t == NFT_ARP && addr->family == 6) || (t == NFT_NETDEV && !f.egress))
+		if (!concerns(t, addr) || (ask(t, addr, &end) == 0 && end == SVIP_LONG_AGO))
 			continue;
 		begin(&b);
-		nft_put_not_alive(&b, (enum nft_table)t, f.name, addr, 1);
+		nft_put_not_alive(&b, t, f.name, addr, 1);
 		rc = commit(&b, NULL);
 		if (rc != 0 && rc != -ENOENT)
 			worst = rc;
@@ -555,25 +584,25 @@ shut(const struct svip_addr *addr)
 static int
 look(struct guarded *g)
 {
-	svip_ms end[SVIP_ADDRESSES_MAX], first = SVIP_NEVER;
-	int open = 0, worst = 0;
+	svip_ms first = SVIP_NEVER;
+	bool any = false;
 
-	for (int k = 0; k < g->n; k++) {
-		end[k] = ask(&g->addr[k]);
-		open += end[k] != SVIP_LONG_AGO;
-		if (end[k] < first)
-			first = end[k];
-	}
-	g->ends = SVIP_LONG_AGO;
-	if (open == g->n)
-		g->ends = first;
-	for (int k = 0; k < g->n && open < g->n; k++) {
-		int rc = end[k] != SVIP_LONG_AGO ? shut(&g->addr[k]) : 0;
+	for (int i = 0; i < g->n * NFT_TABLES; i++) {
+		enum nft_table t = (enum nft_table)(i % NFT_TABLES);
+		const struct svip_addr *addr = &g->addr[i / NFT_TABLES];
+		svip_ms end;
+		int rc = concerns(t, addr) ? ask(t, addr, &end) : 0;
 
 		if (rc != 0)
-			worst = rc;
+			return rc;
+		if (!concerns(t, addr))
+			continue;
+		any |= end != SVIP_LONG_AGO;
+		if (end < first)
+			first = end;
 	}
-	return worst;
+	g->ends = first;
+	return first == SVIP_LONG_AGO && any ? shut(g) : 0;
 }
 
 static int
@@ -583,23 +612,9 @@ give(struct guarded *g, svip_ms until, bool renew)
 
 	if (rc == 0)
 		g->ends = until;
+	else if (rc != -ETIME)
+		g->ends = UNKNOWN; /* also when the answer got lost */
 	return rc;
-}
-
-/* It is open in one table and not in another, or for one address: shut what is there. */
-static int
-shut_all(struct guarded *g)
-{
-	int worst = 0;
-
-	for (int k = 0; k < g->n; k++) {
-		int rc = shut(&g->addr[k]);
-
-		if (rc != 0)
-			worst = rc;
-	}
-	g->ends = SVIP_LONG_AGO;
-	return worst;
 }
 
 int
@@ -610,38 +625,31 @@ fence_open(int slot, svip_ms until)
 
 	if (f.ask == -1)
 		return -EBADF;
-	if (g->ends == UNKNOWN)
-		rc = look(g);
-	if (rc == 0)
-		rc = give(g, until, g->ends > clock_ms());
-	if (rc != -ENOENT && rc != -EEXIST)
-		return rc;
-	rc = shut_all(g); /* it is otherwise than we knew */
-	if (rc == 0)
-		rc = give(g, until, false);
-	if (rc != -ENOENT)
-		return rc;
-	rc = fence_make(); /* no tables: their loss has not been heard of yet */
-	if (rc != 0)
-		return rc;
-	g->ends = SVIP_LONG_AGO;
-	return give(g, until, false);
+	for (int i = 0; i < TRIES; i++) {
+		if (g->ends == UNKNOWN)
+			rc = look(g);
+		if (rc == 0)
+			rc = give(g, until, g->ends > clock_ms());
+		if (rc != -ENOENT && rc != -EEXIST)
+			return rc;
+		/* It is otherwise than was known; or the tables are gone, which has not been heard of yet. */
+		rc = i > 0 ? fence_make() : 0;
+		if (rc != 0)
+			return rc;
+	}
+	return -EAGAIN;
 }
 
 int
 fence_renew(int slot, svip_ms until)
 {
 	struct guarded *g = &f.slot[slot];
-	int rc;
 
 	if (f.ask == -1)
 		return -EBADF;
 	if (g->ends <= clock_ms())
 		return -ENOENT;
-	rc = give(g, until, true);
-	if (rc == -ENOENT)
-		g->ends = UNKNOWN;
-	return rc;
+	return give(g, until, true);
 }
 
 int
@@ -660,14 +668,10 @@ fence_close(int slot)
 	begin(&b);
 	put_alive(&b, g, 0);
 	rc = commit(&b, NULL);
-	g->ends = SVIP_LONG_AGO;
-	for (int k = 0; k < g->n && rc == -ENOENT; k++) { /* one isn't there: each by itself */
-		int one = shut(&g->addr[k]);
-
-		if (one != 0)
-			return one;
-	}
-	return rc == -ENOENT ? 0 : rc;
+	if (rc == -ENOENT) /* one isn't there */
+		rc = shut(g);
+	g->ends = rc == 0 ? SVIP_LONG_AGO : UNKNOWN;
+	return rc;
 }
 
 svip_ms

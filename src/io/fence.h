@@ -43,7 +43,8 @@ int fence_make(void);
 bool fence_egress(void);
 
 /* Lets the slot's traffic pass until `until` (CLOCK_BOOTTIME). open: it was shut. renew: -ENOENT when one of its
- * elements has run out or was taken away; nothing has changed then. -ETIME: `until` is over. 0 or -errno. */
+ * elements has run out or was taken away; nothing has changed then. -ETIME: `until` is over, or less than 10 ms away (a
+ * tick; older kernels take a time-out of less for none). 0 or -errno. */
 int fence_open(int slot, svip_ms until);
 int fence_renew(int slot, svip_ms until);
 

@@ -54,8 +54,8 @@ set_name(bool alive, int family)
 	return family == 4 ? "vips4" : "vips6";
 }
 
-static bool
-has_family(enum nft_table t, int family)
+bool
+nft_has_family(enum nft_table t, int family)
 {
 	return family == 4 || t != NFT_ARP;
 }
@@ -200,7 +200,7 @@ nft_put_sets(struct nft_batch *b, enum nft_table t, const char *name)
 {
 	for (int alive = 0; alive < 2; alive++) {
 		put_set(b, t, name, set_name(alive, 4), TYPE_IPV4, 4, alive);
-		if (has_family(t, 6))
+		if (nft_has_family(t, 6))
 			put_set(b, t, name, set_name(alive, 6), TYPE_IPV6, 16, alive);
 	}
 	if (t == NFT_INET)
@@ -369,16 +369,17 @@ put_inet(struct nft_batch *b, const char *name)
 	}
 }
 
-/* ARP for Ethernet and IPv4 (RFC 826): sender at 14, target at 24. */
+/*
+ * ARP for Ethernet and IPv4 (RFC 826): the sender's address is at 14. Only going out. Coming in, a question for the
+ * address does no harm without the answer, and the holder's announcements name it as their target, too: this host has
+ * to hear them.
+ */
 static void
 put_arp(struct nft_batch *b, const char *name)
 {
-	struct nftnl_rule *in = rule(NFT_ARP, name, "in"), *out = rule(NFT_ARP, name, "out");
+	struct nftnl_rule *out = rule(NFT_ARP, name, "out");
 
-	put_chain(b, NFT_ARP, name, "in", NF_ARP_IN, NULL);
 	put_chain(b, NFT_ARP, name, "out", NF_ARP_OUT, NULL);
-	fenced(in, 4, 24);
-	drop(b, NFT_ARP, in);
 	fenced(out, 4, 14);
 	drop(b, NFT_ARP, out);
 }
@@ -459,7 +460,7 @@ put_elements(struct nft_batch *b, int what, uint16_t flags, enum nft_table t, co
 			struct nlattr *list = NULL;
 
 			for (int k = 0; at < n && k < KEYS_MAX; at++) {
-				if (a[at].family != family || !has_family(t, family))
+				if (a[at].family != family || !nft_has_family(t, family))
 					continue;
 				if (h == NULL) {
 					h = elements(
@@ -483,9 +484,10 @@ void
 nft_put_no_fenced(struct nft_batch *b, enum nft_table t, const char *name)
 {
 	for (int family = 4; family <= 6; family += 2) {
-		struct nlmsghdr *h = has_family(t, family) ? elements(b, NFT_MSG_DELSETELEM, 0, t,
-		                                                 name, set_name(false, family))
-		                                           : NULL;
+		struct nlmsghdr *h =
+		    nft_has_family(t, family)
+		        ? elements(b, NFT_MSG_DELSETELEM, 0, t, name, set_name(false, family))
+		        : NULL;
 
 		if (h != NULL)
 			done(b, h);
@@ -542,11 +544,12 @@ nft_put_no_token(struct nft_batch *b, const char *name, uint32_t token)
 }
 
 size_t
-nft_put_question(char *buf, uint32_t seq, const char *name, const struct svip_addr *a)
+nft_put_question(
+    char *buf, uint32_t seq, enum nft_table t, const char *name, const struct svip_addr *a)
 {
 	struct nft_batch b = { .buf = buf, .seq = seq - 1 };
 	struct nlmsghdr *h =
-	    elements(&b, NFT_MSG_GETSETELEM, 0, NFT_INET, name, set_name(true, a->family));
+	    elements(&b, NFT_MSG_GETSETELEM, 0, t, name, set_name(true, a->family));
 	struct nlattr *list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
 
 	put_key(h, a->bytes, a->family == 4 ? 4 : 16, 0);
@@ -586,7 +589,7 @@ static void
 read_message(const struct nlmsghdr *h, struct nft_info *info)
 {
 	size_t head = sizeof(struct nfgenmsg), len = h->nlmsg_len - NLMSG_HDRLEN;
-	const struct nlattr *first, *table, *end;
+	const struct nlattr *first, *table, *element, *end;
 	uint64_t left;
 	int what = h->nlmsg_type & 0xff;
 
@@ -616,13 +619,16 @@ read_message(const struct nlmsghdr *h, struct nft_info *info)
 	                                                          : sizeof(info->table) - 1);
 	if (what != NFT_MSG_NEWSETELEM)
 		return;
-	end = inside(inside(find(first, len, NFTA_SET_ELEM_LIST_ELEMENTS, 0), NFTA_LIST_ELEM, 0),
-	    NFTA_SET_ELEM_EXPIRATION, sizeof(left));
+	element = inside(find(first, len, NFTA_SET_ELEM_LIST_ELEMENTS, 0), NFTA_LIST_ELEM, 0);
+	if (element == NULL)
+		return;
+	info->left = NFT_NO_END;
+	end = inside(element, NFTA_SET_ELEM_EXPIRATION, sizeof(left));
 	if (end == NULL)
 		return;
 	memcpy(&left, mnl_attr_get_payload(end), sizeof(left));
 	left = be64toh(left);
-	info->left = left < (uint64_t)INT32_MAX ? (svip_ms)left : INT32_MAX;
+	info->left = left < NFT_NO_END ? (svip_ms)left : NFT_NO_END;
 }
 
 bool

@@ -54,10 +54,16 @@ void nft_put_not_alive(
 void nft_put_token(struct nft_batch *, const char *name, uint32_t token, svip_ms left);
 void nft_put_no_token(struct nft_batch *, const char *name, uint32_t token);
 
+/* Only where the table has addresses of this family: NFT_ARP has IPv4 alone. */
+bool nft_has_family(enum nft_table, int family);
+
 /* A question of its own, no transaction: for how long is this address let through yet? */
-size_t nft_put_question(char *buf, uint32_t seq, const char *name, const struct svip_addr *);
+size_t nft_put_question(
+    char *buf, uint32_t seq, enum nft_table, const char *name, const struct svip_addr *);
 
 /* ---- what comes back ---- */
+
+enum { NFT_NO_END = INT32_MAX };
 
 enum nft_kind { NFT_OTHER, NFT_ANSWER, NFT_THING };
 
@@ -68,7 +74,7 @@ struct nft_info {
 	/* NFT_THING: the answer to a question, or the notification of a change */
 	char table[NFT_NAME_MAX];
 	bool gone;    /* it was deleted */
-	svip_ms left; /* of an element: ms until its end; -1: no element, or it has no end */
+	svip_ms left; /* of an element: ms until its end, NFT_NO_END: it has none; -1: no element */
 };
 
 /* Calls each() for every message. False: malformed. */
