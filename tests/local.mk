@@ -43,6 +43,13 @@ check-mutants:
 	CC='$(CC)' $(SHELL) $(srcdir)/%D%/sim/mutants.sh
 .PHONY: check-mutants
 
+# A hundred restarts of each kind under load: nobody may notice. Needs root.
+soak: svipd svipctl
+	SVIP_RESTARTS=100 SVIPD='$(abs_builddir)/svipd' SVIPCTL='$(abs_builddir)/svipctl' \
+	    $(SHELL) $(srcdir)/%D%/integration/run test_restart.py test_successor.py \
+	    -k 'noticed_by_nobody or nobody_notices'
+.PHONY: soak
+
 if HAVE_CMOCKA
 unit_tests = \
 	%D%/unit/test_address \
