@@ -27,7 +27,7 @@ NETLINK_ADD_MEMBERSHIP = 1
 NETLINK_LISTEN_ALL_NSID = 8
 NETLINK_NETFILTER = 12
 NFNLGRP_NFTABLES = 7
-NFT_NEWTABLE, NFT_DELTABLE, NFT_NEWSETELEM, NFT_DELSETELEM = (10 << 8 | n for n in (0, 2, 12, 14))
+NFT_NEWTABLE, NFT_DELTABLE, NFT_NEWSETELEM, NFT_DELSETELEM, NFT_NEWGEN = (10 << 8 | n for n in (0, 2, 12, 14, 15))
 NFPROTO_INET = 1
 RTM_NEWADDR, RTM_DELADDR = 20, 21
 IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO = 1, 2, 6
@@ -212,10 +212,11 @@ def _watch_addresses(child, hosts, wanted):
     fences.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
     fences.setblocking(False)
     child.watch(fences)
+    gone = {}
     copies = {}  # a host may have an address more than once: it holds until the last copy has gone
     while (ready := child.wait()) is not None:
         if fences.fileno() in ready:
-            _note_fences(child, fences, hosts, wanted)
+            _note_fences(child, fences, hosts, wanted, gone)
         if sock.fileno() not in ready:
             continue
         data, host = _read_host(child, sock, hosts)
@@ -265,8 +266,12 @@ def _attributes(data):
     return found
 
 
-def _note_fences(child, sock, hosts, wanted):
-    """What svipd's inet table lets through, and until when; and the table itself."""
+def _note_fences(child, sock, hosts, wanted, gone):
+    """What svipd's inet table lets through, and until when; and the table itself.
+
+    gone: host -> addresses deleted in the transaction under way. A renewal deletes and adds, in several datagrams when there
+    are many addresses; only the new generation ends it.
+    """
     while True:
         data, host = _read_host(child, sock, hosts)
         if data is None:
@@ -278,6 +283,8 @@ def _note_fences(child, sock, hosts, wanted):
                 break
             body, family = data[at + 20:at + size], data[at + 16]
             at += (size + 3) & ~3
+            if host is not None and kind == NFT_NEWGEN:
+                child.records.extend({"t": t, "host": host, "vip": vip, "what": "fence", "until": t} for vip in gone.pop(host, ()))
             if host is None or family != NFPROTO_INET or kind not in (NFT_NEWTABLE, NFT_DELTABLE, NFT_NEWSETELEM,
                                                                       NFT_DELSETELEM):
                 continue
@@ -293,10 +300,13 @@ def _note_fences(child, sock, hosts, wanted):
                 parts = _attributes(element)
                 key = _attributes(parts.get(1, [b""])[0]).get(1, [b""])[0]
                 left = struct.unpack("!Q", (parts.get(5) or parts.get(4) or [bytes(8)])[0])[0] / 1000
-                if key in wanted:
-                    child.records.append({"t": t, "host": host, "vip": wanted[key], "what": "fence",
-                                          # An order of many addresses comes in several datagrams: a renewal is no gap.
-                                          "until": t + left if kind == NFT_NEWSETELEM else t + 0.005})
+                if key not in wanted:
+                    continue
+                if kind == NFT_DELSETELEM:
+                    gone.setdefault(host, set()).add(wanted[key])
+                    continue
+                gone.get(host, set()).discard(wanted[key])
+                child.records.append({"t": t, "host": host, "vip": wanted[key], "what": "fence", "until": t + left})
 
 
 def _addresses(data):
