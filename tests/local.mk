@@ -27,6 +27,7 @@ EXTRA_DIST += %D%/sim/mutants %D%/sim/mutants.sh
 check_PROGRAMS += %D%/sim/sim
 %C%_sim_sim_SOURCES = \
 	%D%/sim/fault.c \
+	%D%/sim/hands.c \
 	%D%/sim/kernel.c \
 	%D%/sim/net.c \
 	%D%/sim/node.c \

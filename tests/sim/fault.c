@@ -19,18 +19,22 @@ enum fault {
 	SLOW,     /* some directions are slow */
 	STALL,    /* connections to Sentinels, while datagrams get through */
 	RELAPSE,  /* a story: down, up again unseen by some, then down for good */
+	TRAP,     /* svipd, stopped or killed between two system calls of one order */
+	RESTART,  /* svipd, killed and started again at once, or replaced */
 	FAULTS
 };
 
 const struct mix fault_mixes[] = {
-	/* cut isolate one-way crash redis pause kill stop sentinel force flip link remove slow stall relapse */
-	{ "all", false, { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1, 2, 2, 1 } },
-	{ "cuts", false, { 3, 3, 4, 0, 1, 1, 0, 0, 0, 3, 1, 0, 0, 4, 2, 2 } },
-	{ "lives", false, { 0, 1, 0, 3, 2, 2, 4, 2, 3, 2, 1, 0, 0 } },
-	{ "pauses", false, { 1, 1, 1, 0, 1, 8, 1, 0, 1, 2, 1, 0, 1, 1, 3, 1 } },
-	{ "flips", false, { 2, 1, 2, 0, 1, 1, 0, 0, 2, 3, 6, 2, 0, 2, 4, 1 } },
-	{ "relapses", true, { 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 8 } },
-	{ "single", false, { 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0 } },
+	/* cut isolate one-way crash redis pause kill stop sentinel force flip link remove slow stall relapse trap restart */
+	{ "all", false, false, { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1, 2, 2, 1, 2, 2 } },
+	{ "cuts", false, false, { 3, 3, 4, 0, 1, 1, 0, 0, 0, 3, 1, 0, 0, 4, 2, 2 } },
+	{ "lives", false, false, { 0, 1, 0, 3, 2, 2, 4, 2, 3, 2, 1, 0, 1, 0, 0, 0, 1, 6 } },
+	{ "pauses", false, false, { 1, 1, 1, 0, 1, 8, 1, 0, 1, 2, 1, 0, 1, 1, 3, 1, 6, 1 } },
+	{ "flips", false, false, { 2, 1, 2, 0, 1, 1, 0, 0, 2, 3, 6, 2, 0, 2, 4, 1 } },
+	{ "relapses", true, false, { 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 8 } },
+	{ "traps", false, false, { 0, 2, 0, 0, 1, 0, 0, 1, 0, 4, 1, 1, 1, 0, 0, 0, 9, 3 } },
+	{ "successors", true, true, { [RESTART] = 1 } },
+	{ "single", false, false, { 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 0, 1, 1 } },
 	{ 0 },
 };
 
@@ -53,7 +57,7 @@ victim(struct sim *s)
 	if (chance(s, 0.3))
 		return draw(s, s->n_nodes);
 	for (int x = 0; x < s->n_nodes; x++) {
-		if (s->kernel[x].there && chance(s, 0.7))
+		if (kernel_answers(s, x) && chance(s, 0.7))
 			return x;
 	}
 	return named(s);
@@ -66,7 +70,7 @@ host_down(struct sim *s, int h)
 	s->sentinel[h].up = false;
 	s->redis_up[h] = false;
 	if (h < s->n_nodes) {
-		kernel_gone(s, h, "crash");
+		kernel_boot(s, h);
 		node_end(s, h);
 	}
 }
@@ -86,6 +90,8 @@ host_up(struct sim *s, int h)
 		return;
 	s->redis_up[h] = true;
 	s->node[h].boot = draw_us(s, SECOND, 3600 * (sim_us)SECOND); /* its clock starts anew */
+	if (s->fence == FENCE_AUTO && chance(s, 0.5))                /* with another kernel */
+		node_kind(s, h, !s->node[h].fenced);
 	node_start(s, h);
 }
 
@@ -116,6 +122,7 @@ mend(struct sim *s, struct event *e)
 		return;
 	case KILL:
 	case STOP:
+	case RESTART:
 		if (!s->node[x].alive && s->host_up[x])
 			node_start(s, x);
 		return;
@@ -132,6 +139,7 @@ mend(struct sim *s, struct event *e)
 	case SLOW:
 	case STALL:
 	case RELAPSE:
+	case TRAP:
 	case FAULTS:
 		return;
 	}
@@ -179,6 +187,54 @@ cut(struct sim *s, enum fault f, int x)
 		}
 	}
 	return mask;
+}
+
+static bool
+sprung(const struct node *n)
+{
+	switch (n->trap.kind) {
+	case TRAP_ANY:
+		return true;
+	case TRAP_TAKE:
+		return n->order.take && n->order.call > CALL_ENTRY && n->order.call <= CALL_NOTE;
+	case TRAP_DROP:
+		return n->order.call >= CALL_ERASE;
+	}
+	return false;
+}
+
+bool
+fault_trap(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+	struct event e = { .run = mend, .a = x, .b = n->trap.kill ? KILL : PAUSE, .gen = n->life };
+
+	if (s->now >= s->calm_at || !sprung(n) || --n->trap.calls > 0)
+		return false;
+	n->trap.calls = 0;
+	s->trapped++;
+	say(s, "FAULT node %d is %s before call %d, for %.3f s", x,
+	    n->trap.kill ? "killed" : "stopped", (int)n->order.call,
+	    (double)n->trap.lasts / SECOND);
+	if (n->trap.kill)
+		node_end(s, x);
+	else
+		n->paused = true;
+	queue_add(s, s->now + n->trap.lasts, e);
+	return true;
+}
+
+static void
+set_trap(struct sim *s, int x, sim_us lasts)
+{
+	struct trap *t = &s->node[x].trap;
+
+	t->calls = 1 + draw(s, 8);
+	t->kind = (enum trap_kind)draw(s, 3);
+	t->kill = chance(s, 0.3);
+	t->lasts = t->kill ? draw_us(s, 0, s->lease_ms * MS) : lasts;
+	if (chance(s, 0.4)) /* about as long as a dated order lives, or a guard */
+		t->lasts = draw_us(s, 0, 100 * MS);
 }
 
 static void strike(struct sim *, enum fault, int x, sim_us lasts);
@@ -239,7 +295,7 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 {
 	static const char *const words[] = { "partition", "isolation", "one-way cuts", "crash",
 		"redis down", "pause", "kill", "stop", "sentinel restart", "forced failover",
-		"flips", "link down", "removal", "slow", "stall", "relapse" };
+		"flips", "link down", "removal", "slow", "stall", "relapse", "trap", "restart" };
 	int at = x != -1 ? x : victim(s), i = draw(s, s->n_sentinels);
 	struct event e = { .run = mend, .a = at, .b = (int)f };
 	struct node *n = &s->node[at];
@@ -269,6 +325,13 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 		node_end(s, x);
 		lasts /= 4;
 		break;
+	case RESTART:
+		node_end(s, x);
+		lasts = draw_us(s, 0, 300 * MS);
+		break;
+	case TRAP:
+		set_trap(s, x, lasts);
+		return;
 	case STOP:
 		node_post(s, x, &(struct core_event){ .kind = EV_STOP });
 		queue_add(s, s->now + draw_us(s, 0, 100 * MS),

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What each host's kernel has, and each host's clock. Here the checks sit: never two hosts with the addresses, and nothing
- * announced without a lease. They know nothing of what the core believes.
+ * What each host's kernel has, and each host's clock. Here the checks sit: never two hosts that answer for the addresses. They
+ * know nothing of what the core believes.
+ *
+ * A host answers when the addresses are there and the packet filter, if it has one, lets them through.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "sim.h"
 
@@ -22,6 +25,12 @@ kernel_ms(const struct sim *s, int x)
 }
 
 sim_us
+kernel_span(const struct sim *s, int x, svip_ms from)
+{
+	return (local_us(s, x, s->now) - from * MS) * 1000000 / (1000000 + s->node[x].ppm);
+}
+
+sim_us
 kernel_when(const struct sim *s, int x, svip_ms local)
 {
 	sim_us want = local * MS, t;
@@ -34,18 +43,25 @@ kernel_when(const struct sim *s, int x, svip_ms local)
 	return t;
 }
 
-/* ---- addresses ---- */
+/* ---- the checks ---- */
+
+bool
+kernel_answers(const struct sim *s, int x)
+{
+	const struct kernel *k = &s->kernel[x];
+
+	return k->there && (!k->fence || s->now < k->open_until);
+}
 
 static void
-appear(struct sim *s, int x)
+answers_now(struct sim *s, int x)
 {
-	s->kernel[x].there = true;
 	s->kernel[x].since = s->now;
 	s->takes++;
 	trace(s, 0x1000 + (uint64_t)x);
 	say(s, "host %d HAS the addresses", x);
 	for (int y = 0; y < s->n_nodes; y++) {
-		if (y != x && s->kernel[y].there && s->violation[0] == '\0') {
+		if (y != x && kernel_answers(s, y) && s->violation[0] == '\0') {
 			snprintf(s->violation, sizeof(s->violation),
 			    "two holders: host %d since %.3f s, host %d since %.3f s", y,
 			    (double)s->kernel[y].since / SECOND, x, (double)s->now / SECOND);
@@ -54,22 +70,17 @@ appear(struct sim *s, int x)
 	}
 }
 
-void
-kernel_gone(struct sim *s, int x, const char *why)
+static void
+answers_no_more(struct sim *s, int x, const char *why)
 {
-	if (!s->kernel[x].there)
-		return;
-	s->kernel[x].there = false;
-	s->kernel[x].gen++;
 	trace(s, 0x2000 + (uint64_t)x);
 	say(s, "host %d hasn't any more: %s", x, why);
+	if (s->mix->gapless && s->violation[0] == '\0')
+		snprintf(s->violation, sizeof(s->violation),
+		    "host %d stops answering (%s) though its lease was good", x, why);
 }
 
-static void
-answer(struct sim *s, int x, enum core_event_kind kind)
-{
-	node_post(s, x, &(struct core_event){ .kind = kind, .error = 16 });
-}
+/* ---- addresses ---- */
 
 static void
 run_expire(struct sim *s, struct event *e)
@@ -80,90 +91,85 @@ run_expire(struct sim *s, struct event *e)
 	node_look(s, e->a);
 }
 
-static void
-run_hold(struct sim *s, struct event *e)
-{
-	struct kernel *k = &s->kernel[e->a];
-	struct node *n = &s->node[e->a];
-	bool refuses = chance(s, s->refuse);
-
-	/* The order died with its process, or one before it was refused: no hold comes of it any more. */
-	if (n->life != (uint64_t)e->b || e->gen < k->valid)
-		return;
-	if (refuses || e->at >= e->n) {
-		say(s, "host %d refuses", e->a);
-		k->valid = k->ordered;
-		if (!n->there)
-			kernel_gone(s, e->a, "all or none");
-		answer(s, e->a, n->there ? EV_LOST : EV_REFUSED);
-		n->there = false;
-		return;
-	}
-	if (!k->there)
-		appear(s, e->a);
-	k->expires = e->n;
-	queue_add(s, k->expires, (struct event){ .run = run_expire, .a = e->a, .gen = ++k->gen });
-	if (!n->there) {
-		n->there = true;
-		answer(s, e->a, EV_HELD);
-	}
-}
-
-static void
-run_drop(struct sim *s, struct event *e)
-{
-	struct node *n = &s->node[e->a];
-
-	if (n->life != (uint64_t)e->b)
-		return;
-	n->there = false;
-	if (s->kernel[e->a].there && chance(s, s->refuse)) {
-		say(s, "host %d keeps the addresses", e->a);
-		answer(s, e->a, EV_STUCK);
-		return;
-	}
-	kernel_gone(s, e->a, "removed");
-	answer(s, e->a, EV_CLEAR);
-}
-
-/* Orders are carried out one after another; most kernels do it before the call returns. */
-static void
-order(struct sim *s, int x, void (*run)(struct sim *, struct event *), int64_t n)
+/* Adds them, or prolongs them. */
+void
+kernel_add(struct sim *s, int x, sim_us expires)
 {
 	struct kernel *k = &s->kernel[x];
-	struct event e = { .run = run,
-		.a = x,
-		.b = (int)s->node[x].life,
-		.gen = k->ordered++,
-		.n = n,
-		.at = s->now };
+	bool before = kernel_answers(s, x);
 
-	if (!s->slow_kernel) {
-		run(s, &e);
+	k->there = true;
+	queue_add(s, expires, (struct event){ .run = run_expire, .a = x, .gen = ++k->gen });
+	if (!before && kernel_answers(s, x))
+		answers_now(s, x);
+}
+
+void
+kernel_gone(struct sim *s, int x, const char *why)
+{
+	struct kernel *k = &s->kernel[x];
+	bool before = kernel_answers(s, x);
+
+	if (!k->there)
 		return;
-	}
-	if (k->busy_until < s->now)
-		k->busy_until = s->now;
-	k->busy_until += draw_us(s, 0, s->now < s->calm_at && chance(s, 0.03) ? 500 * MS : 2 * MS);
-	queue_add(s, k->busy_until, e);
+	k->there = false;
+	k->gen++;
+	if (before)
+		answers_no_more(s, x, why);
 }
 
-/* The kernel's own end of it: late by anything up to the guard, which is meant in real time. */
-void
-kernel_hold(struct sim *s, int x, svip_ms until)
-{
-	sim_us late = s->guard_ms * MS * 1000000 / (1000000 + s->drift_ppm) - 1;
+/* ---- the packet filter ---- */
 
-	s->kernel[x].until = until;
-	if (chance(s, 0.5))
-		late = draw_us(s, 0, late);
-	order(s, x, run_hold, kernel_when(s, x, until) + late);
+static void
+run_shut(struct sim *s, struct event *e)
+{
+	if (s->kernel[e->a].there && s->kernel[e->a].open_until == e->at)
+		answers_no_more(s, e->a, "its time in the packet filter is over");
 }
 
 void
-kernel_drop(struct sim *s, int x, bool start)
+kernel_fence(struct sim *s, int x)
 {
-	if (start) /* before anything else: no answer is late yet */
-		s->kernel[x].busy_until = s->now;
-	order(s, x, run_drop, 0);
+	struct kernel *k = &s->kernel[x];
+	bool before = kernel_answers(s, x);
+
+	if (k->fence)
+		return;
+	k->fence = true;
+	k->open_until = s->now;
+	if (before)
+		answers_no_more(s, x, "it is fenced");
+}
+
+void
+kernel_pass(struct sim *s, int x, sim_us ends)
+{
+	struct kernel *k = &s->kernel[x];
+	bool before = kernel_answers(s, x);
+
+	k->open_until = ends;
+	queue_add(s, ends, (struct event){ .run = run_shut, .a = x });
+	if (!before && kernel_answers(s, x))
+		answers_now(s, x);
+}
+
+void
+kernel_shut(struct sim *s, int x, const char *why)
+{
+	bool before = kernel_answers(s, x);
+
+	s->kernel[x].open_until = s->now;
+	if (before)
+		answers_no_more(s, x, why);
+}
+
+void
+kernel_boot(struct sim *s, int x)
+{
+	struct kernel *k = &s->kernel[x];
+	uint64_t gen = k->gen + 1;
+
+	kernel_gone(s, x, "crash");
+	memset(k, 0, sizeof(*k));
+	k->gen = gen;
 }

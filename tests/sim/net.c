@@ -165,7 +165,7 @@ watch(struct sim *s, int x, int i, int c)
 	bool good = both_ways(s, x, i) && s->sentinel[i].up;
 
 	if (!k->up) {
-		if (good && chance(s, 0.8))
+		if (good && (s->mix->gapless || chance(s, 0.8)))
 			net_connect(s, x, i, c);
 		return;
 	}
@@ -190,12 +190,12 @@ run_watch(struct sim *s, struct event *e)
 		for (int c = 0; c < CONNECTIONS; c++)
 			watch(s, e->a, e->b, c);
 	}
-	net_watch(s, e->a, e->b);
+	net_watch(s, e->a, e->b, false);
 }
 
 void
-net_watch(struct sim *s, int x, int i)
+net_watch(struct sim *s, int x, int i, bool first)
 {
-	queue_add(s, s->now + draw_us(s, 50 * MS, 1 * SECOND),
+	queue_add(s, s->now + (first ? draw_us(s, 0, 50 * MS) : draw_us(s, 50 * MS, 1 * SECOND)),
 	    (struct event){ .run = run_watch, .a = x, .b = i, .gen = s->node[x].life });
 }

@@ -72,6 +72,21 @@ ask_redis(struct sim *s, int x)
 }
 
 static void
+announce(struct sim *s, int x)
+{
+	const struct instance *in = &s->node[x].core.inst[0];
+
+	if (in->kernel != KERNEL_HELD || kernel_ms(s, x) >= in->lease_end)
+		return; /* as the daemon looks before each frame */
+	say(s, "node %d announces", x);
+	for (int y = 0; y < s->n_nodes; y++) {
+		if (y != x && kernel_answers(s, y) && s->violation[0] == '\0')
+			snprintf(s->violation, sizeof(s->violation),
+			    "host %d announces what host %d has", x, y);
+	}
+}
+
+static void
 carry_out(struct sim *s, int x, const struct core_action *a)
 {
 	struct node *n = &s->node[x];
@@ -80,16 +95,13 @@ carry_out(struct sim *s, int x, const struct core_action *a)
 	             (uint64_t)a->until);
 	switch ((enum core_action_kind)a->kind) {
 	case ACT_HOLD:
-		kernel_hold(s, x, a->until);
+		hands_hold(s, x, n->core.inst[0].hold_epoch, a->until);
 		return;
 	case ACT_DROP:
-		kernel_drop(s, x, false);
+		hands_drop(s, x);
 		return;
 	case ACT_ANNOUNCE:
-		say(s, "node %d announces", x);
-		if (s->kernel[x].until <= kernel_ms(s, x) && s->violation[0] == '\0')
-			snprintf(s->violation, sizeof(s->violation),
-			    "host %d announces without a lease", x);
+		announce(s, x);
 		return;
 	case ACT_POLL:
 		n->poll = true;
@@ -109,16 +121,24 @@ carry_out(struct sim *s, int x, const struct core_action *a)
 	}
 }
 
+static struct core_actions out[HOSTS_MAX];
+
 static void
 step(struct sim *s, int x, const struct core_event *ev)
 {
-	static struct core_actions out[HOSTS_MAX];
-	svip_ms ms = kernel_ms(s, x);
+	svip_ms ms = kernel_ms(s, x), told = s->kernel[x].until;
 
-	out[x].n = 0;
+	out[x].n = s->node[x].next_action = 0;
 	core_step(&s->node[x].core, ev, ms, (uint64_t)ms * 1000, &out[x]);
-	for (int i = 0; i < out[x].n; i++)
-		carry_out(s, x, &out[x].a[i]);
+	for (int i = 0; i < out[x].n; i++) {
+		const struct core_action *a = &out[x].a[i];
+
+		if (a->kind == ACT_HOLD)
+			told = a->until;
+		if (a->kind == ACT_ANNOUNCE && told <= ms && s->violation[0] == '\0')
+			snprintf(s->violation, sizeof(s->violation),
+			    "host %d announces without a lease", x);
+	}
 }
 
 static void run_timer(struct sim *, struct event *);
@@ -129,6 +149,8 @@ flush(struct sim *s, int x)
 	struct node *n = &s->node[x];
 	sim_us due;
 
+	if (!n->alive)
+		return;
 	if (n->send) {
 		n->send = false;
 		send_heartbeats(s, x);
@@ -143,7 +165,7 @@ flush(struct sim *s, int x)
 	if (due >= n->armed)
 		return;
 	n->armed = due;
-	due += chance(s, 0.02) ? draw_us(s, 0, s->guard_ms * MS / 4) : draw_us(s, 0, 200);
+	due += chance(s, 0.02) ? draw_us(s, 0, n->guard_ms * MS / 4) : draw_us(s, 0, 200);
 	queue_add(s, due, (struct event){ .run = run_timer, .a = x, .gen = n->life });
 }
 
@@ -161,7 +183,35 @@ keep(struct sim *s, struct event e)
 	n->inbox[n->n_inbox++] = e;
 }
 
-/* As the daemon does: the kernel's answers first, in the same turn; then everything that may wait. */
+/* The rest of a turn, as the daemon does it: the decisions in their order, then the kernel's answers to them, then everything
+ * that may wait. A process that is stopped meanwhile goes on where it was, without a look at the time. */
+static void
+go_on(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+
+	for (;;) {
+		bool calls = n->order.call != CALL_NONE, acts = n->next_action < out[x].n;
+
+		if (!calls && !acts && n->n_results == 0)
+			break;
+		if (n->trap.calls != 0 && fault_trap(s, x))
+			return;
+		if (calls) {
+			hands_call(s, x);
+		} else if (acts) {
+			carry_out(s, x, &out[x].a[n->next_action++]);
+		} else {
+			struct core_event ev = n->result[0];
+
+			memmove(&n->result[0], &n->result[1], (size_t)--n->n_results * sizeof(ev));
+			step(s, x, &ev);
+		}
+	}
+	n->busy = false;
+	flush(s, x);
+}
+
 void
 node_post(struct sim *s, int x, const struct core_event *ev)
 {
@@ -169,12 +219,6 @@ node_post(struct sim *s, int x, const struct core_event *ev)
 
 	if (!n->alive)
 		return;
-	if (n->busy) {
-		if (n->n_results == 16)
-			abort();
-		n->result[n->n_results++] = *ev;
-		return;
-	}
 	if (n->paused) {
 		struct event e = { .a = x, .b = POSTED, .data = malloc(sizeof(*ev)) };
 
@@ -184,14 +228,16 @@ node_post(struct sim *s, int x, const struct core_event *ev)
 		keep(s, e);
 		return;
 	}
+	if (n->busy) {
+		if (n->n_results == 16)
+			abort();
+		n->result[n->n_results++] = *ev;
+		return;
+	}
 	n->last_turn = kernel_ms(s, x);
 	n->busy = true;
 	step(s, x, ev);
-	for (int i = 0; i < n->n_results; i++)
-		step(s, x, &n->result[i]);
-	n->n_results = 0;
-	n->busy = false;
-	flush(s, x);
+	go_on(s, x);
 }
 
 /* ---- in ---- */
@@ -316,7 +362,7 @@ stream_of(const struct event *e)
 	return e->b == POSTED || e->b == LOOK ? -1 : -2 - (int)(e->order & 0xffff);
 }
 
-/* It goes on: first the look at the time, then whatever has come, each stream in its order. */
+/* It goes on: first the turn it was stopped in, then the look at the time, then whatever has come, each stream in its order. */
 void
 node_resume(struct sim *s, int x)
 {
@@ -325,9 +371,11 @@ node_resume(struct sim *s, int x)
 
 	n->paused = false;
 	say(s, "node %d goes on", x);
-	if (s->jumps)
+	if (n->busy)
+		go_on(s, x);
+	if (s->jumps && n->alive && !n->paused)
 		node_post(s, x, &(struct core_event){ .kind = slept ? EV_JUMP : EV_TICK });
-	while (n->n_inbox > 0) {
+	while (n->n_inbox > 0 && !n->paused) {
 		int pick = draw(s, n->n_inbox), stream = stream_of(&n->inbox[pick]);
 		struct event e;
 
@@ -341,7 +389,8 @@ node_resume(struct sim *s, int x)
 		receive(s, &e);
 		free(e.data);
 	}
-	node_post(s, x, &(struct core_event){ .kind = EV_TICK });
+	if (n->alive && !n->paused)
+		node_post(s, x, &(struct core_event){ .kind = EV_TICK });
 }
 
 /* ---- timers ---- */
@@ -395,7 +444,9 @@ node_end(struct sim *s, int x)
 
 	n->alive = n->paused = n->busy = n->send = n->poll = false;
 	n->life++;
-	n->n_results = 0;
+	n->n_results = n->next_action = out[x].n = 0;
+	n->order.call = CALL_NONE;
+	n->trap.calls = 0;
 	for (int i = 0; i < n->n_inbox; i++)
 		free(n->inbox[i].data);
 	n->n_inbox = 0;
@@ -415,7 +466,9 @@ configuration(struct sim *s, int x)
 
 	memset(&c, 0, sizeof(c));
 	c.lease_ms = s->lease_ms;
-	c.guard_ms = c.guard_least_ms = c.guard_unheard_ms = s->guard_ms;
+	c.guard_ms = s->node[x].guard_ms;
+	c.guard_least_ms = s->guard_least_ms;
+	c.guard_unheard_ms = s->guard_unheard_ms;
 	c.poll_ms = poll_ms(s);
 	c.heartbeat_ms = BEAT_MS;
 	c.drift_ppm = s->drift_ppm;
@@ -431,6 +484,13 @@ configuration(struct sim *s, int x)
 }
 
 void
+node_kind(struct sim *s, int x, bool fenced)
+{
+	s->node[x].fenced = fenced;
+	s->node[x].guard_ms = fenced ? s->guard_least_ms : s->guard_ms;
+}
+
+void
 node_start(struct sim *s, int x)
 {
 	struct node *n = &s->node[x];
@@ -440,14 +500,14 @@ node_start(struct sim *s, int x)
 	n->alive = true;
 	n->armed = SIM_NEVER;
 	core_init(&n->core, &conf, &id, kernel_ms(s, x));
-	say(s, "node %d starts", x);
-	node_post(s, x, &(struct core_event){ .kind = EV_LINK, .yes = n->link_up });
-	kernel_drop(s, x, true);
+	say(s, "node %d starts, %s", x, n->fenced ? "fenced" : "lifetimes alone");
+	hands_start(s, x);
+	send_heartbeats(s, x);
 	queue_add(s, s->now + draw_us(s, 0, BEAT_MS * MS),
 	    (struct event){ .run = run_beat, .a = x, .gen = n->life });
 	for (int i = 0; i < s->n_sentinels; i++) {
 		queue_add(s, s->now + draw_us(s, 0, poll_ms(s) * MS),
 		    (struct event){ .run = run_poll, .a = x, .b = i, .gen = n->life });
-		net_watch(s, x, i);
+		net_watch(s, x, i, true);
 	}
 }

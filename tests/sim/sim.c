@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs clusters out of seeds and judges them: never two holders, nothing announced without a lease, and after the faults the
- * named master holds. The same seed gives the same run, to the byte. Looks at a real clock for its own speed alone.
+ * Runs clusters out of seeds and judges them: never two that answer, nothing announced without a lease, and after the faults
+ * the named master holds. The same seed gives the same run, to the byte. Looks at a real clock for its own speed alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +16,36 @@ enum { STILL_MAX = 100000 }; /* events at one instant */
 static const char usage[] =
     "usage: sim [-v] [-q] [-d] [-k] [-m MIX] [-n COUNT] [SEED]\n"
     "  -v  tell everything   -q  only the result   -d  each seed twice, compared\n"
-    "  -k  a slow kernel     -m  all cuts lives pauses flips relapses single\n";
+    "  -k  a slow kernel     -m  all cuts lives pauses flips relapses traps successors single\n";
+
+/* What each host's kernel has, and what their configuration promises of it. */
+static void
+prepare_fences(struct sim *s)
+{
+	static const svip_ms guards[] = { 60, 60, 500, 2200 };
+
+	s->fence = (enum fence)draw(s, 3);
+	s->guard_least_ms = 60;
+	switch (s->fence) {
+	case FENCE_LIFETIME:
+		s->guard_ms = s->guard_least_ms = guards[draw(s, 4)];
+		break;
+	case FENCE_NFTABLES:
+		s->guard_ms = 60;
+		break;
+	case FENCE_AUTO:
+		s->guard_ms = 2200;
+		break;
+	}
+	s->guard_unheard_ms = s->guard_ms;
+	for (int x = 0; x < HOSTS_MAX; x++)
+		node_kind(
+		    s, x, s->fence == FENCE_NFTABLES || (s->fence == FENCE_AUTO && chance(s, 0.6)));
+}
 
 static void
 prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 {
-	static const svip_ms guards[] = { 60, 60, 500, 2200 };
 	static const sim_us downs[] = { 200 * MS, 500 * MS, 1000 * MS, 1500 * MS };
 	static const double losses[] = { 0, 0, 0.05, 0.3 }, flaps[] = { 0, 0, 0.1, 0.4 };
 
@@ -32,7 +56,7 @@ prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 	                 : chance(s, 0.4) ? 1 + draw(s, 2)
 	                                  : 1 + draw(s, HOSTS_MAX);
 	s->lease_ms = chance(s, 0.5) ? 1000 : 2000;
-	s->guard_ms = guards[draw(s, 4)];
+	prepare_fences(s);
 	s->drift_ppm = 10000;
 	s->down_after = downs[draw(s, 4)];
 	s->ambush = chance(s, 0.5) ? 0.5 : 0;
@@ -44,7 +68,6 @@ prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 		s->n_nodes = 2 + draw(s, 2);
 		s->n_sentinels = 1 + draw(s, 3);
 		s->lease_ms = 2000;
-		s->guard_ms = 60;
 		s->down_after = downs[draw(s, 2)];
 		s->loss = s->flap = s->ambush = s->repeat = s->refuse = 0;
 	}
@@ -97,7 +120,7 @@ judge_end(struct sim *s)
 
 	if (x == -1 || !s->redis_master[x])
 		s->undecided++;
-	else if (!s->kernel[x].there)
+	else if (!kernel_answers(s, x))
 		snprintf(s->violation, sizeof(s->violation),
 		    "node %d is named and doesn't hold, %d s after the calm: %s, %s", x,
 		    (int)((s->end_at - s->calm_at) / SECOND),
@@ -116,7 +139,7 @@ run(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel, bool 
 	for (int x = 0; x < HOSTS_MAX; x++)
 		memset(&s->node[x], 0, offsetof(struct node, core));
 	s->hash = 1;
-	s->takes = s->by_yield = s->undecided = 0;
+	s->takes = s->by_yield = s->undecided = s->inherited = s->trapped = 0;
 	s->violation[0] = '\0';
 	s->verbose = verbose;
 	prepare(s, seed, mix, slow_kernel);
@@ -168,7 +191,8 @@ main(int argc, char **argv)
 	static struct sim s;
 	const struct mix *mix = &fault_mixes[0];
 	bool verbose = false, quiet = false, twice = false, slow = false;
-	uint64_t first = 1, count = 1, takes = 0, by_yield = 0, undecided = 0, done = 0;
+	uint64_t first = 1, count = 1, takes = 0, by_yield = 0, undecided = 0, done = 0,
+	         inherited = 0, trapped = 0;
 	double virtual_s = 0, real_s;
 	clock_t start = clock();
 	int opt;
@@ -210,6 +234,8 @@ main(int argc, char **argv)
 		takes += (uint64_t)s.takes;
 		by_yield += (uint64_t)s.by_yield;
 		undecided += (uint64_t)s.undecided;
+		inherited += (uint64_t)s.inherited;
+		trapped += (uint64_t)s.trapped;
 		if (s.violation[0] != '\0') {
 			printf("seed %llu: %s\nreplay: sim%s -m %s -v %llu\n",
 			    (unsigned long long)seed, s.violation, slow ? " -k" : "", mix->name,
@@ -229,9 +255,10 @@ main(int argc, char **argv)
 	real_s = (double)(clock() - start) / CLOCKS_PER_SEC;
 	printf("%s%s: %llu seeds from %llu, no violation; %.0f cluster-seconds in %.1f s (%.0f a "
 	       "second); %llu takes, %llu by "
-	       "yields; %llu undecided\n",
+	       "yields, %llu inherited; %llu trapped, %llu undecided\n",
 	    mix->name, slow ? " -k" : "", (unsigned long long)done, (unsigned long long)first,
 	    virtual_s, real_s, virtual_s / (real_s > 0 ? real_s : 1), (unsigned long long)takes,
-	    (unsigned long long)by_yield, (unsigned long long)undecided);
+	    (unsigned long long)by_yield, (unsigned long long)inherited,
+	    (unsigned long long)trapped, (unsigned long long)undecided);
 	return 0;
 }

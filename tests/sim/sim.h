@@ -7,6 +7,7 @@
  * net.c       who reaches whom, datagrams, connections
  * sentinel.c  Sentinels and their Redis servers
  * kernel.c    what each host's kernel has: the only thing that the checks look at
+ * hands.c     the daemon's orders to the kernel, system call by system call
  * node.c      what the daemon does around the core
  * fault.c     what goes wrong, and when
  * sim.c       runs seeds, judges, reports
@@ -41,7 +42,8 @@ struct mix {
 	const char *name;
 	bool
 	    narrow; /* few Sentinels, quick ones, on a quick network: for what needs many things at once */
-	int weight[16]; /* for each fault of fault.c */
+	bool gapless;   /* the first holder must never stop answering */
+	int weight[18]; /* for each fault of fault.c */
 };
 
 /* ---- a connection between a node and a Sentinel ---- */
@@ -92,17 +94,61 @@ struct sentinel {
 };
 
 struct kernel {
-	bool there;
-	sim_us expires;
+	bool there;   /* the addresses */
+	uint64_t gen; /* of their lifetime */
+	bool fence;   /* the packet filter is there, and lets them through until open_until only */
+	sim_us open_until;
 	svip_ms until; /* as told last */
-	uint64_t gen;
+	bool record;   /* in /run: for a successor */
+	uint64_t record_epoch;
+	svip_ms record_until;
 	sim_us busy_until;
 	uint64_t ordered, valid; /* orders given; those before `valid` are void */
-	sim_us since;
+	sim_us since;            /* answers */
+};
+
+/* ---- the daemon's hands ---- */
+
+/* System calls, each of them one instant; a process may be stopped or killed before any. */
+enum call {
+	CALL_NONE,
+	CALL_ENTRY, /* not one: the decision has been made */
+	CALL_TOKEN, /* a dated order to the packet filter: its token, the clock, the order itself */
+	CALL_CLOCK,
+	CALL_FILTER,
+	CALL_LIFE, /* the addresses' lifetimes: the clock, the order */
+	CALL_ADDRESS,
+	CALL_UNDO, /* all or none */
+	CALL_CLOSE,
+	CALL_NOTE, /* for a successor */
+	CALL_ERASE,
+	CALL_REMOVE, /* what is to be let go */
+	CALL_DUMP,
+	CALL_SHUT,
+};
+
+struct order {
+	enum call call; /* the next one */
+	bool take, stuck;
+	svip_ms until, clock;
+	uint64_t epoch;
+	sim_us token, life;
+};
+
+enum trap_kind { TRAP_ANY, TRAP_TAKE, TRAP_DROP };
+
+/* The process is stopped or killed before that many more calls of the kind. */
+struct trap {
+	int calls; /* 0: no trap */
+	enum trap_kind kind;
+	bool kill;
+	sim_us lasts;
 };
 
 struct node {
 	bool alive, paused, link_up;
+	bool fenced;      /* the host's kernel has nftables */
+	svip_ms guard_ms; /* how late its releases come at most */
 	uint64_t life;
 	sim_us boot; /* offset of its clock */
 	int ppm;     /* its error */
@@ -111,6 +157,9 @@ struct node {
 	bool busy, send, poll, listening[HOSTS_MAX], there;
 	int n_results;
 	struct core_event result[16];
+	int next_action; /* of the last step's */
+	struct order order;
+	struct trap trap;
 	struct connection connection[HOSTS_MAX][CONNECTIONS];
 	sim_us stalled[CONNECTIONS]; /* until then nothing gets through to Sentinels or back */
 	int n_inbox, inbox_max;
@@ -123,7 +172,9 @@ struct sim {
 	uint64_t seed, rng;
 	const struct mix *mix;
 	int n_nodes, n_sentinels, n_hosts;
-	svip_ms lease_ms, guard_ms;
+	enum fence { FENCE_LIFETIME, FENCE_NFTABLES, FENCE_AUTO } fence;
+	svip_ms lease_ms, guard_ms; /* of lifetimes alone */
+	svip_ms guard_least_ms, guard_unheard_ms;
 	int drift_ppm;
 	sim_us down_after;
 	double loss, repeat, flap, refuse, ambush;
@@ -146,7 +197,7 @@ struct sim {
 	bool verbose;
 	uint64_t hash;
 	char violation[160];
-	int takes, by_yield, undecided;
+	int takes, by_yield, undecided, inherited, trapped;
 };
 
 /* queue.c */
@@ -168,8 +219,8 @@ void net_datagram(struct sim *, int from, int to, const uint8_t *bytes, size_t l
 void net_connect(struct sim *, int node, int sentinel, int connection);
 void net_break(struct sim *, int node, int sentinel, int connection);
 void net_send(struct sim *, int way, const struct message *);
-void net_watch(
-    struct sim *, int node, int sentinel); /* what goes on about its connections; every second */
+/* What goes on about its connections, every second; the first time at once. */
+void net_watch(struct sim *, int node, int sentinel, bool first);
 
 /* sentinel.c */
 void sentinel_start(struct sim *, int i);
@@ -180,13 +231,26 @@ void sentinel_receive(struct sim *, const struct message *);
 /* kernel.c */
 sim_us kernel_when(const struct sim *, int x, svip_ms local); /* when host x's clock shows that */
 svip_ms kernel_ms(const struct sim *, int x);
-void kernel_hold(struct sim *, int x, svip_ms until);
-void kernel_drop(struct sim *, int x, bool start);
+sim_us kernel_span(const struct sim *, int x, svip_ms from); /* since then, real time */
+bool kernel_answers(
+    const struct sim *, int x); /* has the addresses, and lets their traffic through */
+void kernel_add(struct sim *, int x, sim_us expires);
 void kernel_gone(struct sim *, int x, const char *why);
+void kernel_fence(struct sim *, int x); /* makes the tables: shut, if they weren't there */
+void kernel_pass(struct sim *, int x, sim_us ends);
+void kernel_shut(struct sim *, int x, const char *why);
+void kernel_boot(struct sim *, int x); /* nothing is left */
+
+/* hands.c */
+void hands_start(struct sim *, int x);
+void hands_hold(struct sim *, int x, uint64_t epoch, svip_ms until);
+void hands_drop(struct sim *, int x);
+void hands_call(struct sim *, int x); /* the next call of the order under way */
 
 /* node.c */
 void node_start(struct sim *, int x);
 void node_end(struct sim *, int x);
+void node_kind(struct sim *, int x, bool fenced);
 void node_resume(struct sim *, int x);
 void node_post(struct sim *, int x, const struct core_event *);
 void node_receive(struct sim *,
@@ -197,7 +261,8 @@ void node_look(struct sim *, int x); /* at the kernel: something has changed the
 /* fault.c */
 extern const struct mix fault_mixes[];
 void fault_start(struct sim *);
-void fault_ambush(struct sim *); /* a Sentinel has just switched: the worst moment */
+void fault_ambush(struct sim *);      /* a Sentinel has just switched: the worst moment */
+bool fault_trap(struct sim *, int x); /* before each call: true: stopped or killed */
 void fault_heal_all(struct sim *);
 
 #endif
