@@ -21,6 +21,14 @@ TESTS += %D%/smoke.sh
 %D%/smoke.log: %D%/smoke/hands
 %C%_smoke_hands_LDADD = $(ROOM_LIBS)
 
+# The packet filter's lease.
+dist_check_SCRIPTS += %D%/fence.sh
+EXTRA_DIST += %D%/smoke/fence.py
+check_PROGRAMS += %D%/smoke/fence
+TESTS += %D%/fence.sh
+%D%/fence.log: %D%/smoke/fence
+%C%_smoke_fence_LDADD = $(ROOM_LIBS)
+
 # The core among simulated Sentinels, networks, clocks and kernels.
 dist_check_SCRIPTS += %D%/sim.sh
 EXTRA_DIST += %D%/sim/mutants %D%/sim/mutants.sh
@@ -66,6 +74,7 @@ unit_tests = \
 	%D%/unit/test_heartbeat \
 	%D%/unit/test_holds \
 	%D%/unit/test_lease \
+	%D%/unit/test_nft_msg \
 	%D%/unit/test_priv \
 	%D%/unit/test_rconn \
 	%D%/unit/test_report \
