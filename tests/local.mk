@@ -62,12 +62,15 @@ soak: svipd svipctl
 if HAVE_CMOCKA
 unit_tests = \
 	%D%/unit/test_address \
+	%D%/unit/test_age \
+	%D%/unit/test_claim \
 	%D%/unit/test_conf \
 	%D%/unit/test_conf_digest \
 	%D%/unit/test_conf_files \
 	%D%/unit/test_control \
 	%D%/unit/test_core \
 	%D%/unit/test_ctl_request \
+	%D%/unit/test_cursor \
 	%D%/unit/test_daemonise \
 	%D%/unit/test_evidence \
 	%D%/unit/test_frames \
@@ -75,6 +78,7 @@ unit_tests = \
 	%D%/unit/test_holds \
 	%D%/unit/test_lease \
 	%D%/unit/test_nft_msg \
+	%D%/unit/test_peer \
 	%D%/unit/test_priv \
 	%D%/unit/test_rconn \
 	%D%/unit/test_report \
@@ -100,6 +104,7 @@ LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_why_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 noinst_HEADERS += \
 	%D%/unit/conf_temp.h \
+	%D%/unit/core_fixture.h \
 	%D%/unit/report_fixture.h
 
 # Whole folders: what the tests read, and the tests in namespaces.
