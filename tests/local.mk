@@ -72,10 +72,12 @@ unit_tests = \
 	%D%/unit/test_ctl_request \
 	%D%/unit/test_cursor \
 	%D%/unit/test_daemonise \
+	%D%/unit/test_decide \
 	%D%/unit/test_evidence \
 	%D%/unit/test_frames \
 	%D%/unit/test_heartbeat \
 	%D%/unit/test_holds \
+	%D%/unit/test_instances \
 	%D%/unit/test_lease \
 	%D%/unit/test_nft_msg \
 	%D%/unit/test_peer \
