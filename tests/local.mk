@@ -59,6 +59,41 @@ soak: svipd svipctl
 	    -k 'noticed_by_nobody or nobody_notices'
 .PHONY: soak
 
+# Each fuzz target on its corpus. Fuzzing itself needs clang: make fuzz SECONDS=600 TARGET='conf core'
+fuzz_targets = \
+	%D%/fuzz/fuzz_ctl \
+	%D%/fuzz/fuzz_frames \
+	%D%/fuzz/fuzz_heartbeat \
+	%D%/fuzz/fuzz_nft \
+	%D%/fuzz/fuzz_rtnl \
+	%D%/fuzz/fuzz_sentinel \
+	%D%/fuzz/fuzz_show
+check_PROGRAMS += $(fuzz_targets)
+noinst_HEADERS += %D%/fuzz/fuzz.h
+dist_check_SCRIPTS += %D%/fuzz.sh
+EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/run %D%/fuzz/sentinel.dict %D%/fuzz/show.dict
+TESTS += %D%/fuzz.sh
+%D%/fuzz.log: $(fuzz_targets)
+%C%_fuzz_fuzz_ctl_SOURCES = %D%/fuzz/fuzz_ctl.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_ctl_LDADD = libwire.a
+%C%_fuzz_fuzz_frames_SOURCES = %D%/fuzz/fuzz_frames.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_frames_LDADD = libwire.a
+%C%_fuzz_fuzz_heartbeat_SOURCES = %D%/fuzz/fuzz_heartbeat.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_heartbeat_LDADD = $(ROOM_LIBS)
+%C%_fuzz_fuzz_nft_SOURCES = %D%/fuzz/fuzz_nft.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_nft_LDADD = $(ROOM_LIBS)
+%C%_fuzz_fuzz_rtnl_SOURCES = %D%/fuzz/fuzz_rtnl.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_rtnl_LDADD = $(ROOM_LIBS)
+%C%_fuzz_fuzz_sentinel_SOURCES = %D%/fuzz/fuzz_sentinel.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_sentinel_LDADD = $(ROOM_LIBS)
+%C%_fuzz_fuzz_show_SOURCES = %D%/fuzz/fuzz_show.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_show_LDADD = $(SVIPCTL_LIBS)
+
+SECONDS = 60
+fuzz:
+	$(SHELL) $(srcdir)/%D%/fuzz/run -s $(SECONDS) -o fuzz $(TARGET)
+.PHONY: fuzz
+
 if HAVE_CMOCKA
 unit_tests = \
 	%D%/unit/test_address \
