@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
@@ -38,6 +39,7 @@ enum {
 	TYPE_IPV6 = 8,
 	TYPE_MARK = 19,
 	ADVERTISEMENT = 136, /* RFC 4861 section 4.4 */
+	ERRNO_MAX = 4095,    /* MAX_ERRNO in the kernel's include/linux/err.h */
 };
 
 static const uint8_t families[NFT_TABLES] = {
@@ -591,14 +593,15 @@ read_message(const struct nlmsghdr *h, struct nft_info *info)
 	size_t head = sizeof(struct nfgenmsg), len = h->nlmsg_len - NLMSG_HDRLEN;
 	const struct nlattr *first, *table, *element, *end;
 	uint64_t left;
-	int what = h->nlmsg_type & 0xff;
+	int what = h->nlmsg_type & 0xff, told;
 
 	*info = (struct nft_info){ .seq = h->nlmsg_seq };
 	if (h->nlmsg_type == NLMSG_ERROR) {
-		if (len < sizeof(int))
+		if (len < sizeof(told))
 			return;
+		told = *(const int *)mnl_nlmsg_get_payload(h);
 		info->kind = NFT_ANSWER;
-		info->error = -*(const int *)mnl_nlmsg_get_payload(h);
+		info->error = told <= 0 && told >= -ERRNO_MAX ? -told : EBADMSG;
 		return;
 	}
 	if (h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || len <= head)

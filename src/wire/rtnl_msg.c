@@ -9,6 +9,8 @@
 #include <net/if_arp.h>
 #include <string.h>
 
+enum { ERRNO_MAX = 4095 }; /* MAX_ERRNO in include/linux/err.h */
+
 static size_t
 address_len(const struct svip_addr *a)
 {
@@ -192,6 +194,16 @@ read_link(const struct nlmsghdr *nlh, struct rtnl_info *info)
 	return true;
 }
 
+/* An answer's error as a positive errno. False: no kernel says that. */
+static bool
+read_error(int told, int *error)
+{
+	if (told > 0 || told < -ERRNO_MAX)
+		return false;
+	*error = -told;
+	return true;
+}
+
 static bool
 read_message(const struct nlmsghdr *nlh, struct rtnl_info *info)
 {
@@ -208,13 +220,12 @@ read_message(const struct nlmsghdr *nlh, struct rtnl_info *info)
 		info->kind = RTNL_ACK;
 		if (mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nlmsgerr))
 			return false;
-		info->error = -((const struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error;
-		return info->error >= 0;
+		return read_error(((const struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error,
+		    &info->error);
 	case NLMSG_DONE:
 		info->kind = RTNL_DONE;
-		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(int))
-			info->error = -*(const int *)mnl_nlmsg_get_payload(nlh);
-		return true;
+		return mnl_nlmsg_get_payload_len(nlh) < sizeof(int) ||
+		       read_error(*(const int *)mnl_nlmsg_get_payload(nlh), &info->error);
 	default:
 		info->kind = RTNL_OTHER;
 		return true;

@@ -2,6 +2,7 @@
 /* nftables messages: a transaction is well formed, what is built reads back, and no length is trusted. */
 #include <endian.h>
 #include <errno.h>
+#include <limits.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -152,6 +153,16 @@ an_elements_end_reads_back(void **state)
 static void
 a_refusal_reads_back(void **state)
 {
+	static const struct {
+		int told, error;
+	} cases[] = {
+		{ 0, 0 },
+		{ -ENOENT, ENOENT },
+		{ -4095, 4095 },
+		{ -4096, EBADMSG }, /* no errno: an error all the same, never a success */
+		{ 1, EBADMSG },
+		{ INT_MIN, EBADMSG },
+	};
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct nlmsgerr *e;
 
@@ -159,11 +170,16 @@ a_refusal_reads_back(void **state)
 	h->nlmsg_type = NLMSG_ERROR;
 	h->nlmsg_seq = 12;
 	e = mnl_nlmsg_put_extra_header(h, sizeof(*e));
-	e->error = -ENOENT;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		e->error = cases[i].told;
+		assert_true(nft_parse(buf, h->nlmsg_len, see, NULL));
+		assert_int_equal(seen.kind, NFT_ANSWER);
+		assert_int_equal(seen.error, cases[i].error);
+		assert_int_equal(seen.seq, 12);
+	}
+	h->nlmsg_len = NLMSG_HDRLEN + 2; /* cut off: an answer to nothing */
 	assert_true(nft_parse(buf, h->nlmsg_len, see, NULL));
-	assert_int_equal(seen.kind, NFT_ANSWER);
-	assert_int_equal(seen.error, ENOENT);
-	assert_int_equal(seen.seq, 12);
+	assert_int_equal(seen.kind, NFT_OTHER);
 }
 
 static void

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -155,8 +157,164 @@ an_error_keeps_its_number(void **state)
 	assert_true(rtnl_parse(&m, sizeof(m), see, NULL, &why));
 	assert_int_equal(seen.kind, RTNL_ACK);
 	assert_int_equal(seen.error, EADDRNOTAVAIL);
+	m.err.error = 0;
+	assert_true(rtnl_parse(&m, sizeof(m), see, NULL, &why));
+	assert_int_equal(seen.error, 0);
 	m.err.error = 1; /* no errno is positive there */
 	assert_false(rtnl_parse(&m, sizeof(m), see, NULL, &why));
+	m.err.error = INT32_MIN; /* nor as large as that */
+	assert_false(rtnl_parse(&m, sizeof(m), see, NULL, &why));
+	m.err.error = -ENOENT;
+	m.nlh.nlmsg_len = NLMSG_LENGTH(sizeof(int)); /* without the message that it answers */
+	assert_false(rtnl_parse(&m, sizeof(m), see, NULL, &why));
+	assert_string_equal(why, "message too short for its type");
+}
+
+static void
+the_end_of_a_dump_says_whether_it_went_well(void **state)
+{
+	struct {
+		struct nlmsghdr nlh;
+		int error;
+	} m = { { .nlmsg_type = NLMSG_DONE, .nlmsg_seq = 5 }, 0 };
+	static const struct {
+		uint32_t len;
+		int told, error;
+	} cases[] = {
+		{ NLMSG_LENGTH(sizeof(int)), 0, 0 },
+		{ NLMSG_LENGTH(sizeof(int)), -EBUSY, EBUSY },
+		{ NLMSG_LENGTH(0), -EBUSY, 0 }, /* old kernels say nothing */
+		{ NLMSG_LENGTH(sizeof(int)), 3, -1 },
+		{ NLMSG_LENGTH(sizeof(int)), INT32_MIN, -1 }, /* -1: refused */
+	};
+	const char *why = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		m.nlh.nlmsg_len = cases[i].len;
+		m.error = cases[i].told;
+		assert_int_equal(
+		    rtnl_parse(&m, cases[i].len, see, NULL, &why), cases[i].error >= 0);
+		if (cases[i].error < 0)
+			continue;
+		assert_int_equal(seen.kind, RTNL_DONE);
+		assert_int_equal(seen.seq, 5);
+		assert_int_equal(seen.error, cases[i].error);
+	}
+}
+
+static void
+dumps_are_asked_for_and_told_apart_when_they_are_not_consistent(void **state)
+{
+	char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	const char *why = "";
+	size_t len;
+
+	(void)state;
+	len = rtnl_put_dump_addresses(buf, 8);
+	assert_int_equal(len, NLMSG_SPACE(sizeof(struct ifaddrmsg)));
+	assert_int_equal(nlh->nlmsg_type, RTM_GETADDR);
+	assert_int_equal(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_DUMP);
+	assert_int_equal(nlh->nlmsg_seq, 8);
+	len = rtnl_put_dump_links(buf, 9);
+	assert_int_equal(len, NLMSG_SPACE(sizeof(struct ifinfomsg)));
+	assert_int_equal(nlh->nlmsg_type, RTM_GETLINK);
+	assert_int_equal(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_DUMP);
+	assert_int_equal(nlh->nlmsg_seq, 9);
+	nlh->nlmsg_type = RTM_NEWLINK; /* as an answer would be */
+	nlh->nlmsg_flags = NLM_F_MULTI;
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_false(seen.interrupted);
+	nlh->nlmsg_flags |= NLM_F_DUMP_INTR;
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_true(seen.interrupted);
+}
+
+/* One attribute behind what is there; returns the new length. */
+static size_t
+add_attr(char *buf, size_t len, unsigned short type, const void *payload, size_t size)
+{
+	struct rtattr *rta = (void *)(buf + len);
+
+	rta->rta_type = type;
+	rta->rta_len = (unsigned short)RTA_LENGTH(size);
+	memcpy(RTA_DATA(rta), payload, size);
+	len += RTA_SPACE(size);
+	((struct nlmsghdr *)buf)->nlmsg_len = (uint32_t)len;
+	return len;
+}
+
+static void
+a_link_has_a_name_a_state_and_perhaps_a_mac(void **state)
+{
+	static const uint8_t mac[20] = { 2, 0, 0, 0, 0, 9 };
+	static const struct {
+		unsigned flags;
+		unsigned short type;
+		const char *name;
+		size_t mac_len;
+		bool up, ethernet, has_mac;
+		const char *read;
+	} cases[] = {
+		{ IFF_UP | IFF_RUNNING, ARPHRD_ETHER, "eth0", 6, true, true, true, "eth0" },
+		{ IFF_UP, ARPHRD_ETHER, "eth0", 6, false, true, true, "eth0" }, /* no carrier */
+		{ IFF_RUNNING, ARPHRD_ETHER, "eth0", 6, false, true, true, "eth0" },
+		{ 0, ARPHRD_ETHER, "eth0", 6, false, true, true, "eth0" },
+		{ IFF_UP | IFF_RUNNING, ARPHRD_INFINIBAND, "ib0", 20, true, false, false, "ib0" },
+		{ IFF_UP | IFF_RUNNING, ARPHRD_NONE, "tun0", 0, true, false, false, "tun0" },
+		{ IFF_UP, ARPHRD_ETHER, "a-name-longer-than-the-kernel-has", 6, false, true, true,
+		    "a-name-longer-t" },
+		{ IFF_UP, ARPHRD_ETHER, NULL, 6, false, true, true, "" },
+	};
+	const char *why = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+		size_t len = rtnl_put_dump_links(buf, 1);
+		struct ifinfomsg *ifi = (void *)(buf + NLMSG_HDRLEN);
+		uint32_t mtu = 1500;
+
+		((struct nlmsghdr *)buf)->nlmsg_type = RTM_NEWLINK;
+		ifi->ifi_index = 4;
+		ifi->ifi_flags = cases[i].flags;
+		ifi->ifi_type = cases[i].type;
+		len = add_attr(buf, len, IFLA_MTU, &mtu, sizeof(mtu));
+		if (cases[i].name != NULL)
+			len = add_attr(
+			    buf, len, IFLA_IFNAME, cases[i].name, strlen(cases[i].name) + 1);
+		if (cases[i].mac_len != 0)
+			len = add_attr(buf, len, IFLA_ADDRESS, mac, cases[i].mac_len);
+		assert_true(rtnl_parse(buf, len, see, NULL, &why));
+		assert_int_equal(seen.kind, RTNL_LINK);
+		assert_int_equal(seen.link.ifindex, 4);
+		assert_string_equal(seen.link.name, cases[i].read);
+		assert_int_equal(seen.link.up, cases[i].up);
+		assert_int_equal(seen.link.ethernet, cases[i].ethernet);
+		assert_int_equal(memcmp(seen.link.mac, mac, 6) == 0, cases[i].has_mac);
+	}
+}
+
+static void
+an_address_is_deleted_with_the_end_that_it_has(void **state)
+{
+	char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+	struct rtnl_address a = make("10.0.0.50/24");
+	const struct ifaddrmsg *ifa = (const void *)(buf + NLMSG_HDRLEN);
+	size_t len;
+
+	(void)state;
+	len = rtnl_put_delete(buf, 1, &a);
+	assert_int_equal(((const struct nlmsghdr *)buf)->nlmsg_type, RTM_DELADDR);
+	assert_int_equal(ifa->ifa_prefixlen, 24);
+	assert_memory_equal(find(buf, len, IFA_LOCAL, 4), a.addr.bytes, 4);
+	assert_memory_equal(find(buf, len, IFA_ADDRESS, 4), a.addr.bytes, 4);
+	assert_true(svip_addr_parse("10.99.0.1", &a.end));
+	a.has_end = true;
+	len = rtnl_put_delete(buf, 1, &a);
+	assert_memory_equal(find(buf, len, IFA_LOCAL, 4), a.addr.bytes, 4);
+	assert_memory_equal(find(buf, len, IFA_ADDRESS, 4), a.end.bytes, 4);
 }
 
 static void
@@ -208,6 +366,10 @@ main(void)
 		cmocka_unit_test(an_address_of_another_scope_or_with_another_end_is_told_apart),
 		cmocka_unit_test(a_port_that_leaves_a_bridge_is_no_link_that_goes),
 		cmocka_unit_test(an_error_keeps_its_number),
+		cmocka_unit_test(the_end_of_a_dump_says_whether_it_went_well),
+		cmocka_unit_test(dumps_are_asked_for_and_told_apart_when_they_are_not_consistent),
+		cmocka_unit_test(a_link_has_a_name_a_state_and_perhaps_a_mac),
+		cmocka_unit_test(an_address_is_deleted_with_the_end_that_it_has),
 		cmocka_unit_test(a_message_cut_off_is_refused),
 		cmocka_unit_test(random_bytes_do_no_harm),
 	};
