@@ -46,9 +46,10 @@ what_is_no_address_is_refused(void **state)
 {
 	static const char *const cases[] = { "", "/", "/24", "192.0.2", "192.0.2.256", "192.0.2.01",
 		"192.0.2.1 ", " 192.0.2.1", "192.0.2.1/", "192.0.2.1/33", "192.0.2.1/024",
-		"192.0.2.1/-1", "192.0.2.1/+1", "192.0.2.1/24/24", "192.0.2.1/99999999999999999999",
-		"2001:db8::1/129", "2001:db8::1::", "fe80::1%eth0", "[2001:db8::1]", "redis1",
-		"0x7f.1", "192.0.2.1:6379",
+		"192.0.2.1/-1", "192.0.2.1/+1", "192.0.2.1/2a", "192.0.2.1/24/24",
+		"192.0.2.1/99999999999999999999", "2001:db8::1/129",
+		"2001:db8::1::", "fe80::1%eth0", "[2001:db8::1]", "redis1", "0x7f.1",
+		"192.0.2.1:6379",
 		"2001:0db8:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0001" };
 
 	(void)state;
@@ -74,6 +75,7 @@ the_prefix_does_not_make_an_address_another(void **state)
 	assert_true(svip_addr_parse("::10.0.0.1", &b));
 	assert_false(svip_addr_same(&a, &b));
 	assert_false(svip_addr_same(&a, &none));
+	assert_true(svip_addr_same(&none, &none));
 	/* bytes behind an IPv4 address don't count */
 	assert_true(svip_addr_parse("10.0.0.1", &b));
 	b.bytes[15] = 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Requests of the control socket: what is one, what isn't, and who may. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,6 +104,9 @@ what_is_no_request_is_explained(void **state)
 		{ "peer", "unknown-command", "unknown command 'peer' (did you mean 'peers'?)" },
 		{ "maint on", "unknown-command",
 		    "unknown command 'maint' (did you mean 'maintenance'?)" },
+		{ "chelk", "unknown-command", "unknown command 'chelk' (did you mean 'check'?)" },
+		{ "chelp", "unknown-command", /* alike to "check", too, but more to this one */
+		    "unknown command 'chelp' (did you mean 'help'?)" },
 		{ "hlep", "unknown-command", "unknown command 'hlep' (did you mean 'help'?)" },
 		{ "quit", "unknown-command", "unknown command 'quit' ('help' lists them)" },
 		{ "GET / HTTP/1.1", "unknown-command",
@@ -112,6 +116,7 @@ what_is_no_request_is_explained(void **state)
 		{ "peers x", "bad-request", "usage: peers" },
 		{ "status m\xc3\xa4ster", "bad-request", "a request is printable ASCII" },
 		{ "status\r", "bad-request", "a request is printable ASCII" },
+		{ "status\x7f", "bad-request", "a request is printable ASCII" },
 		{ "\033[2J", "bad-request", "a request is printable ASCII" },
 	};
 	struct ctl_request r;
@@ -198,7 +203,12 @@ likeness_counts_slips(void **state)
 		assert_int_equal(nearest_distance(cases[i].a, cases[i].b), cases[i].distance);
 		assert_int_equal(nearest_distance(cases[i].b, cases[i].a), cases[i].distance);
 	}
+	/* Words of more than 31 letters are like nothing, on either side. */
 	assert_false(nearest_alike("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "status"));
+	assert_int_equal(nearest_distance("a", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), INT_MAX);
+	/* A beginning of two letters could be of many. */
+	assert_false(nearest_alike("st", "status"));
+	assert_true(nearest_alike("sta", "status"));
 }
 
 int

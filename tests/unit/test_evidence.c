@@ -260,6 +260,10 @@ any_doubt_falls_back_to_the_first_view_that_names_this_node(void **state)
 		    { { OLD_DOWN, 10, 4 }, { THIRD_DOWN, 20, 5 }, { SWITCH_ME, 25, 0 },
 		        { ME_UP, 30, 6 } },
 		    22 },
+		{ "another master down at the same epoch", 1,
+		    { { OLD_DOWN, 10, 5 }, { THIRD_DOWN, 20, 5 }, { SWITCH_ME, 25, 0 },
+		        { ME_UP, 30, 6 } },
+		    22 },
 		{ "the same master down at another epoch", 1,
 		    { { OLD_DOWN, 10, 3 }, { OLD_DOWN, 20, 5 }, { SWITCH_ME, 25, 0 },
 		        { ME_UP, 30, 6 } },
@@ -313,6 +317,48 @@ news_heard_since_the_question_counts_against_the_run(void **state)
 
 	(void)state;
 	TELL(t);
+}
+
+/* An answer that overtakes another may change this Sentinel's newest word without a view of its own: the news of the switch
+ * counts only beside a word that still names this node at that epoch. */
+static void
+a_late_switch_counts_only_beside_the_view_that_waited_for_it(void **state)
+{
+	static const struct {
+		const char *name;
+		bool valid, me;
+		uint64_t epoch;
+		bool to_me;
+		svip_ms since;
+	} cases[] = {
+		{ "as it was", true, true, 6, true, 12 },
+		{ "nothing usable", false, true, 6, true, 32 },
+		{ "another named", true, false, 6, true, 32 },
+		{ "another epoch", true, true, 7, true, 32 },
+		{ "switched to another", true, true, 6, false, 32 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static const struct happening story[] = { { OLD_DOWN, 10, 5 }, { ME_UP, 30, 6 } };
+		struct evidence e;
+		struct view newest = { 0 };
+		svip_ms listening = 1;
+		bool lags = false;
+
+		evidence_init(&e);
+		for (size_t h = 0; h < 2; h++)
+			happen(&e, &newest, &story[h], &listening, &lags);
+		assert_true(e.open);
+		newest.valid = cases[i].valid;
+		newest.me = cases[i].me;
+		newest.epoch = cases[i].epoch;
+		evidence_news(&e, NEWS_SWITCH, cases[i].to_me ? &me : &third, &newest, 36);
+		if (e.since != cases[i].since)
+			print_error("%s: since %lld\n", cases[i].name, (long long)e.since);
+		assert_int_equal(e.since, cases[i].since);
+		assert_false(e.open);
+	}
 }
 
 /* ---- against a Sentinel ---- */
@@ -469,6 +515,7 @@ main(void)
 		cmocka_unit_test(an_unbroken_run_of_down_views_is_evidence),
 		cmocka_unit_test(any_doubt_falls_back_to_the_first_view_that_names_this_node),
 		cmocka_unit_test(news_heard_since_the_question_counts_against_the_run),
+		cmocka_unit_test(a_late_switch_counts_only_beside_the_view_that_waited_for_it),
 		cmocka_unit_test(from_the_date_on_the_sentinel_confirms_nobody_else),
 	};
 

@@ -176,6 +176,7 @@ each_wrong_field_has_its_reason(void **state)
 	} cases[] = {
 		{ request, sizeof(request), 13, 0x00, "neither ARP nor IPv6" },
 		{ request, sizeof(request), 15, 6, "ARP of something else than IPv4 on Ethernet" },
+		{ request, sizeof(request), 16, 0x86, "ARP of something else than IPv4 on Ethernet" },
 		{ request, sizeof(request), 18, 8, "ARP of something else than IPv4 on Ethernet" },
 		{ request, sizeof(request), 19, 16, "ARP of something else than IPv4 on Ethernet" },
 		{ request, sizeof(request), 21, 3, "neither an ARP request nor a reply" },
@@ -220,6 +221,45 @@ an_advertisement_without_option_speaks_for_its_sender(void **state)
 	frame[78] = 14;
 	assert_true(frames_claim_read(frame, sizeof(na), &claim, &why));
 	assert_int_equal(claim.mac[5], 0x77);
+}
+
+/* Infiniband has addresses of 20 bytes there: an option of another length is none for Ethernet. */
+static void
+a_target_address_of_another_length_is_stepped_over(void **state)
+{
+	uint8_t frame[sizeof(na) + 24];
+	struct frames_claim claim;
+	const char *why;
+
+	(void)state;
+	memset(frame, 0, sizeof(frame));
+	memcpy(frame, na, sizeof(na));
+	frame[11] = 0x77;
+	frame[19] = 24 + 24;
+	frame[79] = 3;
+	assert_true(frames_claim_read(frame, sizeof(na) + 16, &claim, &why));
+	assert_int_equal(claim.mac[5], 0x77);
+	frame[19] += 8; /* the right one behind it */
+	memcpy(&frame[sizeof(na) + 16], &na[78], 8);
+	assert_true(frames_claim_read(frame, sizeof(frame), &claim, &why));
+	assert_int_equal(claim.mac[5], 0x0e);
+}
+
+/* The header promises more than has come. */
+static void
+options_end_where_the_frame_ends(void **state)
+{
+	uint8_t frame[sizeof(na)];
+	struct frames_claim claim;
+	const char *why;
+
+	(void)state;
+	memcpy(frame, na, sizeof(na));
+	frame[11] = 0x77;
+	for (size_t len = sizeof(na) - 8; len < sizeof(na); len++) {
+		assert_true(frames_claim_read(frame, len, &claim, &why));
+		assert_int_equal(claim.mac[5], 0x77);
+	}
 }
 
 /* Ethernet pads; what stands there is no option. */
@@ -274,6 +314,8 @@ main(void)
 		cmocka_unit_test(probes_and_cut_frames_claim_nothing),
 		cmocka_unit_test(each_wrong_field_has_its_reason),
 		cmocka_unit_test(an_advertisement_without_option_speaks_for_its_sender),
+		cmocka_unit_test(a_target_address_of_another_length_is_stepped_over),
+		cmocka_unit_test(options_end_where_the_frame_ends),
 		cmocka_unit_test(options_end_where_the_packet_ends),
 		cmocka_unit_test(random_bytes_do_no_harm),
 	};

@@ -197,6 +197,8 @@ what_does_not_fit_is_not_written(void **state)
 	hb.n_instances = 0;
 	hb.n_echoes = HB_ECHOES_MAX + 1;
 	assert_int_equal(hb_encode(&hb, 0, bytes, sizeof(bytes)), 0);
+	hb.n_echoes = -1;
+	assert_int_equal(hb_encode(&hb, 0, bytes, sizeof(bytes)), 0);
 }
 
 static void

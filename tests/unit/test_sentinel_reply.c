@@ -108,6 +108,10 @@ sentinel_master_is_read(void **state)
 		    0, 0 },
 		{ "ip|10.0.0.1|port|6379|flags|master|config-epoch|7|quorum|x", REPLY_BAD_NUMBER,
 		    "", 0, 0, 0, 0, 0 },
+		{ "ip|10.0.0.1|port|6379|flags|master|config-epoch|7|num-other-sentinels|-1",
+		    REPLY_BAD_NUMBER, "", 0, 0, 0, 0, 0 },
+		{ "ip|10.0.0.1|port|6379|flags|master|config-epoch|7|last-ok-ping-reply|1.5",
+		    REPLY_BAD_NUMBER, "", 0, 0, 0, 0, 0 },
 		{ "ip||port|6379|flags|master|config-epoch|1", REPLY_BAD_HOST, "", 0, 0, 0, 0, 0 },
 		{ "ip|10.0.0.1:5|port|6379|flags|master|config-epoch|1", REPLY_BAD_HOST, "", 0, 0,
 		    0, 0, 0 },
@@ -340,6 +344,9 @@ events_are_read(void **state)
 		{ "message|-sdown|sentinel 0af3 10.0.0.2 26379 @ mymaster 10.0.0.1 6379",
 		    NEWS_OTHER, "mymaster", "" },
 		{ "message|-odown|master mymaster 10.0.0.1 6379", NEWS_OTHER, "mymaster", "" },
+		{ "message|-odown|master mymaster 10.0.0.1 6379 and words after it that are no "
+		  "longer read",
+		    NEWS_OTHER, "mymaster", "" },
 		{ "message|+odown|master mymaster 10.0.0.1 6379 #quorum 2/2", NEWS_OTHER,
 		    "mymaster", "" },
 		{ "message|+reset-master|master mymaster 10.0.0.1 6379", NEWS_RESET, "mymaster",
@@ -394,6 +401,13 @@ confirmations_and_messages_are_told_apart(void **state)
 	r = parse("-NOPERM\n");
 	assert_false(sentinel_reply_subscribed(r, "-sdown"));
 	freeReplyObject(r);
+	r = parse("*3\n$7\nmessage\n$6\n-sdown\n$1\nx\n");
+	assert_false(sentinel_reply_subscribed(r, "-sdown"));
+	assert_true(sentinel_reply_is_message(r));
+	freeReplyObject(r);
+	r = parse("*3\n$9\nsubscribe\n:1\n:1\n");
+	assert_false(sentinel_reply_subscribed(r, "-sdown"));
+	freeReplyObject(r);
 	r = parse("*2\n$4\npong\n$0\n\n");
 	assert_false(sentinel_reply_is_message(r));
 	freeReplyObject(r);
@@ -419,10 +433,33 @@ texts_are_clean_and_bounded(void **state)
 	assert_string_equal(reply_text(NULL, REPLY_NO_CONNECTION, text), "no-connection");
 }
 
+/* hiredis builds none of these; another release of it might, where memory ends. */
+static void
+a_reply_with_holes_is_no_worse_than_another(void **state)
+{
+	struct redisReply error = { .type = REDIS_REPLY_ERROR },
+	                  word = { .type = REDIS_REPLY_STRING }, *holes[] = { NULL, &word },
+	                  array = { .type = REDIS_REPLY_ARRAY, .elements = 2, .element = holes };
+	char text[REPLY_TEXT_MAX];
+	struct svip_host host;
+	struct sentinel_master m;
+	bool master;
+
+	(void)state;
+	assert_int_equal(sentinel_reply_addr(&error, &host), REPLY_WRONG_TYPE);
+	assert_string_equal(reply_text(&error, REPLY_WRONG_TYPE, text), "wrong-type");
+	assert_int_equal(sentinel_reply_addr(&array, &host), REPLY_WRONG_TYPE);
+	assert_int_equal(sentinel_reply_master(&array, &m), REPLY_MISSING_FIELD);
+	assert_int_equal(sentinel_reply_role(&array, &master), REPLY_WRONG_TYPE);
+	holes[0] = &word;
+	assert_int_equal(sentinel_reply_role(&array, &master), REPLY_WRONG_TYPE);
+}
+
 static void
 every_fault_has_its_own_word(void **state)
 {
 	(void)state;
+	assert_string_equal(reply_fault_word(REPLY_FAULTS), "?");
 	for (int i = 0; i < REPLY_FAULTS; i++) {
 		assert_string_not_equal(reply_fault_word((enum reply_fault)i), "?");
 		for (int j = 0; j < i; j++)
@@ -590,6 +627,7 @@ main(void)
 		cmocka_unit_test(events_are_read),
 		cmocka_unit_test(confirmations_and_messages_are_told_apart),
 		cmocka_unit_test(texts_are_clean_and_bounded),
+		cmocka_unit_test(a_reply_with_holes_is_no_worse_than_another),
 		cmocka_unit_test(every_fault_has_its_own_word),
 		cmocka_unit_test(a_header_alone_never_costs_memory),
 		cmocka_unit_test(deep_nests_and_long_replies_are_refused),
