@@ -115,6 +115,7 @@ unit_tests = \
 	%D%/unit/test_instances \
 	%D%/unit/test_lease \
 	%D%/unit/test_nft_msg \
+	%D%/unit/test_no_memory \
 	%D%/unit/test_peer \
 	%D%/unit/test_priv \
 	%D%/unit/test_rconn \

@@ -2,8 +2,8 @@
 /* nftables messages: a transaction is well formed, what is built reads back, and no length is trusted. */
 #include <endian.h>
 #include <errno.h>
-#include <limits.h>
 #include <libmnl/libmnl.h>
+#include <limits.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <setjmp.h>
@@ -150,6 +150,71 @@ an_elements_end_reads_back(void **state)
 	}
 }
 
+/* A notification as the kernel sends one: the table's name is attribute 1 of each of these. */
+static size_t
+notification(int what, const char *name, size_t name_len)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+
+	h->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | what);
+	mnl_nlmsg_put_extra_header(h, sizeof(struct nfgenmsg));
+	mnl_attr_put(h, 1, name_len, name);
+	return h->nlmsg_len;
+}
+
+static void
+changes_are_told_with_the_tables_name(void **state)
+{
+	static const struct {
+		int what;
+		enum nft_kind kind;
+		bool gone;
+	} cases[] = {
+		{ NFT_MSG_NEWTABLE, NFT_THING, false }, { NFT_MSG_NEWCHAIN, NFT_THING, false },
+		{ NFT_MSG_NEWRULE, NFT_THING, false }, { NFT_MSG_NEWSET, NFT_THING, false },
+		{ NFT_MSG_DELTABLE, NFT_THING, true }, { NFT_MSG_DELCHAIN, NFT_THING, true },
+		{ NFT_MSG_DELRULE, NFT_THING, true }, { NFT_MSG_DELSET, NFT_THING, true },
+		{ NFT_MSG_DELSETELEM, NFT_THING, true },
+		{ NFT_MSG_NEWGEN, NFT_OTHER, false }, /* its attribute 1 is a number */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t len = notification(cases[i].what, "svipd-t", sizeof("svipd-t"));
+
+		assert_true(nft_parse(buf, len, see, NULL));
+		assert_int_equal(seen.kind, cases[i].kind);
+		assert_int_equal(seen.gone, cases[i].gone);
+		if (cases[i].kind == NFT_THING) {
+			assert_string_equal(seen.table, "svipd-t");
+			assert_int_equal(seen.left, -1);
+		}
+	}
+}
+
+/* Neither makes a name that could be one of svipd's. */
+static void
+a_name_that_is_too_long_is_cut_and_one_that_is_missing_is_none(void **state)
+{
+	char name[NFT_NAME_MAX + 20];
+	struct nlmsghdr *h = (struct nlmsghdr *)buf;
+	size_t len;
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	len = notification(NFT_MSG_NEWTABLE, name, sizeof(name));
+	assert_true(nft_parse(buf, len, see, NULL));
+	assert_int_equal(seen.kind, NFT_THING);
+	assert_int_equal(strlen(seen.table), NFT_NAME_MAX - 1);
+	len = notification(NFT_MSG_NEWTABLE, name, 0);
+	assert_true(nft_parse(buf, len, see, NULL));
+	assert_int_equal(seen.kind, NFT_OTHER);
+	len = notification(NFT_MSG_NEWTABLE, "svipd-t", sizeof("svipd-t"));
+	h->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | NFT_MSG_NEWTABLE; /* of another subsystem */
+	assert_true(nft_parse(buf, len, see, NULL));
+	assert_int_equal(seen.kind, NFT_OTHER);
+}
+
 static void
 a_refusal_reads_back(void **state)
 {
@@ -215,6 +280,105 @@ set_up_is_well_formed(void **state)
 	assert_int_equal(count(&b, NFT_MSG_NEWRULE), 4 + 1 + 2);
 }
 
+/* The attribute of a type: within the message, or within another attribute (h NULL). */
+static const struct nlattr *
+attribute(const struct nlmsghdr *h, const struct nlattr *within, uint16_t type)
+{
+	const char *at = h != NULL ? mnl_nlmsg_get_payload_offset(h, sizeof(struct nfgenmsg))
+	                           : mnl_attr_get_payload(within);
+	const char *end =
+	    h != NULL ? (const char *)h + h->nlmsg_len : at + mnl_attr_get_payload_len(within);
+
+	for (; at < end; at += MNL_ALIGN(((const struct nlattr *)at)->nla_len)) {
+		if (mnl_attr_get_type((const struct nlattr *)at) == type)
+			return (const struct nlattr *)at;
+	}
+	return NULL;
+}
+
+static void
+a_question_names_the_one_address(void **state)
+{
+	static const struct {
+		const char *address, *set;
+		enum nft_table table;
+		uint16_t len;
+	} cases[] = {
+		{ "10.0.0.50", "alive4", NFT_INET, 4 },
+		{ "2001:db8::50", "alive6", NFT_INET, 16 },
+		{ "10.0.0.50", "alive4", NFT_NETDEV, 4 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct svip_addr a = make(cases[i].address);
+		const struct nlmsghdr *h = (const struct nlmsghdr *)buf;
+		size_t len = nft_put_question(buf, 77, cases[i].table, "svipd-t", &a);
+		const struct nlattr *list, *one;
+
+		assert_int_equal(len, h->nlmsg_len);
+		assert_int_equal(h->nlmsg_seq, 77);
+		assert_int_equal(h->nlmsg_type, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM);
+		assert_string_equal(
+		    mnl_attr_get_str(attribute(h, NULL, NFTA_SET_ELEM_LIST_TABLE)), "svipd-t");
+		assert_string_equal(
+		    mnl_attr_get_str(attribute(h, NULL, NFTA_SET_ELEM_LIST_SET)), cases[i].set);
+		list = attribute(h, NULL, NFTA_SET_ELEM_LIST_ELEMENTS);
+		one = attribute(NULL, list, NFTA_LIST_ELEM);
+		assert_null(attribute(NULL, one, NFTA_SET_ELEM_TIMEOUT));
+		one = attribute(NULL, attribute(NULL, one, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE);
+		assert_int_equal(mnl_attr_get_payload_len(one), cases[i].len);
+		assert_memory_equal(mnl_attr_get_payload(one), a.bytes, cases[i].len);
+	}
+}
+
+static void
+a_token_is_put_and_taken(void **state)
+{
+	struct nft_batch b;
+
+	(void)state;
+	nft_begin(&b, buf, 0);
+	nft_put_token(&b, "svipd-t", 7, 20);
+	nft_put_no_token(&b, "svipd-t", 7);
+	nft_end(&b);
+	assert_false(b.full);
+	assert_int_equal(count(&b, NFT_MSG_NEWSETELEM), 1);
+	assert_int_equal(count(&b, NFT_MSG_DELSETELEM), 1);
+}
+
+/* Once one message didn't fit, none that comes after it does: half a transaction would be another one. */
+static void
+nothing_is_put_behind_what_did_not_fit(void **state)
+{
+	struct svip_addr a[] = { make("10.0.0.50"), make("2001:db8::50") };
+	struct nft_batch b;
+	size_t len;
+
+	(void)state;
+	nft_begin(&b, buf, 0);
+	while (!b.full)
+		nft_put_table(&b, NFT_INET, "svipd-t", "why");
+	len = b.len;
+	assert_true(len <= NFT_BATCH_MAX);
+	for (int t = 0; t < NFT_TABLES; t++) {
+		nft_put_table(&b, (enum nft_table)t, "svipd-t", "why");
+		nft_put_table_gone(&b, (enum nft_table)t, "svipd-t");
+		nft_put_sets(&b, (enum nft_table)t, "svipd-t");
+		nft_put_no_rules(&b, (enum nft_table)t, "svipd-t");
+		nft_put_chains(&b, (enum nft_table)t, "svipd-t", "eth0");
+		nft_put_no_fenced(&b, (enum nft_table)t, "svipd-t");
+		nft_put_fenced(&b, (enum nft_table)t, "svipd-t", a, 2);
+		nft_put_alive(&b, (enum nft_table)t, "svipd-t", a, 2, 500);
+		nft_put_not_alive(&b, (enum nft_table)t, "svipd-t", a, 2);
+	}
+	nft_put_token(&b, "svipd-t", 7, 20);
+	nft_put_no_token(&b, "svipd-t", 7);
+	nft_end(&b);
+	assert_true(b.full);
+	assert_int_equal(b.len, len);
+}
+
 static void
 many_addresses_are_split_and_too_many_are_told(void **state)
 {
@@ -273,6 +437,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_transaction_is_numbered_and_acknowledged_once),
 		cmocka_unit_test(an_elements_end_reads_back),
+		cmocka_unit_test(changes_are_told_with_the_tables_name),
+		cmocka_unit_test(a_name_that_is_too_long_is_cut_and_one_that_is_missing_is_none),
+		cmocka_unit_test(a_question_names_the_one_address),
+		cmocka_unit_test(a_token_is_put_and_taken),
+		cmocka_unit_test(nothing_is_put_behind_what_did_not_fit),
 		cmocka_unit_test(a_refusal_reads_back),
 		cmocka_unit_test(set_up_is_well_formed),
 		cmocka_unit_test(many_addresses_are_split_and_too_many_are_told),
