@@ -95,10 +95,11 @@ class Cluster:
     family      4 or 6: how hosts, Sentinels and Redis address each other
     lease       of svipd, in seconds; down_after, failover_timeout: of Sentinel, in ms
     settings    more lines for svipd.conf, as a dict (values as written there)
+    redis       more lines for redis.conf
     """
 
     def __init__(self, hosts=3, extra=(), sentinels=None, instances=None, family=4, lease=1.0,
-                 down_after=1000, failover_timeout=10000, settings=None, log_level="debug"):
+                 down_after=1000, failover_timeout=10000, settings=None, log_level="debug", redis=""):
         global _count
         _count += 1
         self.prefix = f"svt{os.getpid()}-{_count}-"
@@ -108,6 +109,7 @@ class Cluster:
         guard = GUARDS.get(self.settings.get("fence", "").strip('"'), 0.06)
         self.bound = self.lease * 1.02 + guard + 1.0  # after it nobody holds without a majority; a second of slack
         self.instances = list(instances or [Instance()])
+        self._redis_lines = redis
         self.dir = Path(tempfile.mkdtemp(prefix="svt-"))
         self.dir.chmod(0o755)
         self.key = secrets.token_hex(32)
@@ -197,6 +199,15 @@ class Cluster:
             self._nft("add element bridge svt cut { %s }" % ", ".join(f"{x} . {y}" for x, y in new))
             self._cut |= new
 
+    def cut_exactly(self, pairs_):
+        """Drops every frame from a to b for these (a, b), and no others."""
+        new, old = set(pairs_) - self._cut, self._cut - set(pairs_)
+        lines = [f"{verb} element bridge svt cut {{ {', '.join(f'{x} . {y}' for x, y in some)} }}"
+                 for verb, some in (("add", new), ("delete", old)) if some]
+        if lines:
+            self._nft(*lines)
+            self._cut = set(pairs_)
+
     def isolate(self, name, keep=()):
         """Cuts a host, and those of `keep` with it, off from all others."""
         island = [name, *keep]
@@ -211,6 +222,12 @@ class Cluster:
         """Loses frames between hosts at random; the client's are spared. 0: no more."""
         rule = [f"add rule bridge svt loss numgen random mod 1000 < {int(percent * 10)} drop"] if percent else []
         self._nft("flush chain bridge svt loss", *rule)
+
+    def slow(self, name, kbit=0, late_ms=0):
+        """A narrow line to and from a host: what waits longer than `late_ms` is lost. 0: no more."""
+        for ns, dev in ((self.switch, name), (self.hosts[name].ns, "eth0")):
+            what = f"replace dev {dev} root tbf rate {kbit}kbit burst 4kb latency {late_ms}ms" if kbit else f"del dev {dev} root"
+            netns.run(ns, "tc", "qdisc", *what.split(), check=bool(kbit))
 
     def link(self, name, up):
         """Sets eth0 of a host up or down, from inside."""
@@ -263,7 +280,7 @@ class Cluster:
                 directory.mkdir()
                 conf.write_text(
                     f"port {inst.port}\nbind * -::*\nprotected-mode no\ndir {directory}\nsave \"\"\n"
-                    "repl-diskless-sync-delay 0\nrepl-timeout 10\nrepl-ping-replica-period 1\n"
+                    "repl-diskless-sync-delay 0\nrepl-timeout 10\nrepl-ping-replica-period 1\n" + self._redis_lines
                     + (f"replicaof {self.address('h1')} {inst.port}\n" if name != "h1" else ""))
             self._spawn(host, f"redis-{inst.port}", ["redis-server", str(conf)])
 
@@ -569,10 +586,10 @@ class Cluster:
         wait_until(subscriber.subscribed, 10, "a client is subscribed")
         return subscriber
 
-    def poller(self, instance=None):
+    def poller(self, instance=None, **options):
         """Asks all Sentinels every 2 ms who the master is."""
         hosts = {n: self.hosts[n] for n in self.sentinels}
-        poller = self.add(SentinelPoller(hosts, (instance or self.instances[0]).name))
+        poller = self.add(SentinelPoller(hosts, (instance or self.instances[0]).name, **options))
         wait_until(lambda: len(poller.changes()) >= len(hosts), 10, "all Sentinels are polled")
         return poller
 
@@ -584,6 +601,11 @@ class Cluster:
         for child in self.children:
             if hasattr(child, "violations"):
                 found += child.violations(self.observer)
+        return found + self.ailments()
+
+    def ailments(self):
+        """What is wrong with the programs themselves, as texts: ended, or complaining."""
+        found = []
         for host in self.hosts.values():
             for key, proc in host.procs.items():
                 if proc.poll() is not None:

@@ -35,6 +35,16 @@ SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
 
 
+class Recorded:
+    """In the place of a Child: what it has recorded."""
+
+    def __init__(self, records):
+        self.records = records
+
+    def fetch(self):
+        return self.records
+
+
 @dataclass
 class Hold:
     """One host has one address from start to end (None: still)."""
@@ -71,6 +81,17 @@ class Observer:
             family = socket.AF_INET6 if ":" in vip else socket.AF_INET
             wanted[socket.inet_pton(family, vip)] = vip
         self._child = Child(ns, lambda child: _watch_addresses(child, hosts, wanted), realtime=True)
+
+    @classmethod
+    def of(cls, records, off=()):
+        """The same checks of what an observer has recorded before. off: (host, when) of each power_off()."""
+        self = cls.__new__(cls)
+        self._off, self._on, self._excuses, self._child = list(off), [], [], Recorded(records)
+        return self
+
+    def records(self):
+        """All so far as they came, the packet filter's included. For of()."""
+        return self._child.fetch()
 
     def events(self):
         """All so far: dicts with t, host, vip, what ("add", "del", "less", "renew")."""
@@ -347,6 +368,17 @@ class Prober:
         self._macs = macs
         self._child = Child(client.ns, lambda child: _probe(child, client, vips, period), realtime=True)
 
+    @classmethod
+    def of(cls, records, macs):
+        """The same checks of what a prober has recorded before."""
+        self = cls.__new__(cls)
+        self._macs, self._child = macs, Recorded(records)
+        return self
+
+    def records(self):
+        """All so far as they came. For of()."""
+        return self._child.fetch()
+
     def know(self, macs):
         """More MACs of hosts: MAC -> host's name."""
         self._macs = {**self._macs, **macs}
@@ -356,18 +388,22 @@ class Prober:
         found = self._child.fetch()
         return [dict(r, host=self._macs.get(r["mac"], r["mac"])) for r in found if vip in (None, r["vip"])]
 
-    def violations(self, observer, slack=0.05):
-        """Two hosts that answer the same question, and answers of a host that didn't hold the address."""
+    def violations(self, observer, slack=0.05, late=lambda host, t: 0.0):
+        """Two hosts that answer the same question, and answers of a host that didn't hold the address.
+
+        late(host, t): for how long a frame may have been under way, in seconds. What two hosts said isn't compared then.
+        """
         found, first = [], {}
         holds = {}
         for h in observer.holds():
             holds.setdefault((h.vip, h.host), []).append(h)
         for r in self.answers():
             mine = holds.get((r["vip"], r["host"]), [])
-            hold = next((h for h in mine if h.start - slack <= r["t"] <= (h.end or float("inf")) + slack), None)
+            delay = late(r["host"], r["t"])
+            hold = next((h for h in mine if h.start - slack <= r["t"] <= (h.end or float("inf")) + slack + delay), None)
             if hold is None:
                 found.append(f"{r['host']} {r['kind']}s for {r['vip']} at {r['t']:.6f} without holding it")
-            elif not hold.excuse and r["kind"] == "answer":
+            elif not hold.excuse and r["kind"] == "answer" and not delay:
                 other = first.setdefault((r["vip"], r["probe"]), r)
                 if other["host"] != r["host"]:
                     found.append(f"{other['host']} and {r['host']} both answer for {r['vip']} at {r['t']:.6f}")
@@ -546,13 +582,15 @@ def _subscribe(child, vip, port):
 class SentinelPoller:
     """Asks each Sentinel for the master every `period` seconds, each from inside its own host. Independent of svipd."""
 
-    def __init__(self, hosts, name, port=26379, period=0.002):
-        """hosts: name -> Host of each Sentinel; name: of the master."""
+    def __init__(self, hosts, name, port=26379, period=0.002, silence=float("inf"), every=float("inf")):
+        """hosts: name -> Host of each Sentinel; name: of the master. An answer that is like the last one is noted, too,
+        when it is the first for `silence` seconds, and once in `every` seconds."""
         self._total = len(hosts)
-        self._child = Child(None, lambda child: _poll_sentinels(child, hosts, name, port, period), realtime=True)
+        self._child = Child(None, lambda child: _poll_sentinels(child, hosts, name, port, period, silence, every), realtime=True)
 
     def changes(self):
-        """Dicts with sentinel, address, asked, heard: a Sentinel's answer differs from its last one."""
+        """Dicts with sentinel, address, asked, heard, and before: when its last answer was asked (None: the first).
+        A Sentinel's answer differs from its last one (or see __init__)."""
         return self._child.fetch()
 
     def majority_since(self, address, after=0.0):
@@ -568,9 +606,10 @@ class SentinelPoller:
         self._child.kill()
 
 
-def _poll_sentinels(child, hosts, name, port, period):
+def _poll_sentinels(child, hosts, name, port, period, silence, every):
     question = encode("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
     links, last, asked, buffers, retry = {}, {}, {}, {}, {}
+    before, noted = {}, {}
 
     def drop(host):
         child.forget(links[host])
@@ -593,10 +632,12 @@ def _poll_sentinels(child, hosts, name, port, period):
             if len(parts) >= 6 and parts[0] == b"*2":
                 buffers[host] = b""
                 address = parts[2].decode()
-                if last.get(host) != address:
-                    last[host] = address
-                    child.records.append({"sentinel": host, "address": address, "asked": asked[host], "heard": now()})
-                asked.pop(host)
+                t = now()
+                if last.get(host) != address or t - before.get(host, t) > silence or t - noted.get(host, t) > every:
+                    last[host], noted[host] = address, t
+                    child.records.append({"sentinel": host, "address": address, "asked": asked[host], "heard": t,
+                                          "before": before.get(host)})
+                before[host] = asked.pop(host)
         if now() < due:
             continue
         due = max(due + period, now())

@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Proves from a record (see record.py) what svipd promises, and counts what it doesn't. Reads nothing but the record.
+
+never two   No two hosts hold an address, and no two answer for it: Observer.violations and Prober.violations.
+by a word   A host that holds an address at t was, within [t - W, t], named by a majority of the Sentinels, each of which had at
+            some time in that window a way to it and at some time a way from it. W = lease + guard of the holder + allowance.
+recovery    While nothing is broken, the named master holds within READY seconds once a majority has named it with one epoch,
+            none of that majority sees it down, and its Redis says that it is master. And at the end it holds.
+
+The allowance is for the witnesses, not for svipd:
+- A hold's end is dated when the observer was told. 0.1 s, and the longest lag of any of its notifications.
+- Between two polls of a Sentinel that gave two answers it may have said either. After a silence of more than SILENCE seconds
+  of a Sentinel that was running, it may have said anything since its last answer ("blind"; the sum is in the table).
+  A Sentinel that was killed or stopped says nothing from then on; it is asked again from just before it is started or goes on.
+- A pair of hosts counts as cut from the moment the cut was made for certain until just before it is undone.
+- The epoch isn't looked at, nor the flags: this is what must be true at least, however the messages ran.
+"""
+
+import bisect
+import re
+import statistics
+from collections import Counter
+
+from observer import Observer, Prober
+from record import read
+
+SILENCE = 0.25
+READY = 10.0
+ALLOWANCE = 0.1
+INF = float("inf")
+
+
+# ---- sets of times: sorted lists of (from, to) that don't touch ----
+
+def union(spans):
+    out = []
+    for a, b in sorted(s for s in spans if s[0] <= s[1]):
+        if out and a <= out[-1][1]:
+            out[-1] = (out[-1][0], max(b, out[-1][1]))
+        else:
+            out.append((a, b))
+    return out
+
+
+def complement(spans, low=-INF, high=INF):
+    out, at = [], low
+    for a, b in spans:
+        if a > at:
+            out.append((at, min(a, high)))
+        at = max(at, b)
+    if at < high:
+        out.append((at, high))
+    return [s for s in out if s[0] < s[1]]
+
+
+def intersect(x, y):
+    out, i, j = [], 0, 0
+    while i < len(x) and j < len(y):
+        a, b = max(x[i][0], y[j][0]), min(x[i][1], y[j][1])
+        if a <= b:
+            out.append((a, b))
+        if x[i][1] < y[j][1]:
+            i += 1
+        else:
+            j += 1
+    return out
+
+
+def lasting(spans, seconds):
+    """Each moment in the set, and the `seconds` after it."""
+    return union((a, b + seconds) for a, b in spans)
+
+
+def at_least(sets, number):
+    """The times that are in at least `number` of the sets."""
+    edges = sorted([(a, -1) for s in sets for a, _ in s] + [(b, 1) for s in sets for _, b in s])
+    out, depth, begun = [], 0, None
+    for t, what in edges:
+        depth -= what
+        if begun is None and depth >= number:
+            begun = t
+        elif begun is not None and depth < number:
+            out.append((begun, t))
+            begun = None
+    return union(out)
+
+
+class Checker:
+    """violations: list of (time, text); figures: what the table says; timeline(t): what happened around a time."""
+
+    def __init__(self, lines):
+        """lines: what read() gives."""
+        self.lines = lines
+        self.setup = lines["setup"][0]
+        self.end = lines["end"][0]["t"] if lines.get("end") else max(e["t"] for e in lines["address"])
+        self.instances = {i["name"]: i for i in self.setup["instances"]}
+        self.instance_of = {v: i["name"] for i in self.instances.values() for v in i["vips"]}
+        self.host_of = {a: n for n, addresses in self.setup["addresses"].items() for a in addresses}
+        self.observer = Observer.of(lines.get("address", []), [(p["host"], p["t"]) for p in lines.get("power", [])])
+        self.prober = Prober.of([p["answer"] for p in lines.get("probe", [])], self.setup["macs"])
+        lags = [e["lag_ms"] for e in lines.get("address", []) if "lag_ms" in e]
+        self.lag = (max(lags) - min(lags)) / 1000 if lags else 0.0
+        self.holds = self.observer.holds()
+        self.blind = 0.0
+        self.violations = []
+        self.figures = {}
+
+    @classmethod
+    def of_file(cls, path):
+        return cls(read(path))
+
+    def check(self):
+        """All checks; returns the violations."""
+        self._named = {name: self._who_named(name) for name in self.instances}
+        self._never_two()
+        self._by_a_word()
+        self._recovery()
+        for line in self.lines.get("ailment", []):
+            self.violations.append((line.get("t", self.end), "ailment: " + line["text"]))
+        self.violations.sort()
+        self._figures()
+        return self.violations
+
+    # ---- never two ----
+
+    def _never_two(self):
+        found = self.observer.violations()
+        slow = self.lines.get("slow", [])
+
+        def late(host, t):
+            return max((s["late"] for s in slow if s["host"] == host and s["t"] <= t <= s["until"] + s["late"]), default=0.0)
+        found += self.prober.violations(self.observer, 0.05 + self.lag, late)
+        for text in found:
+            self.violations.append((self._time_in(text), "two: " + text))
+
+    def _time_in(self, text):
+        """The latest begin that a text of a witness names."""
+        times = [float(x) for x in re.findall(r"\b\d+\.\d{6}\b", text)]
+        begins = [float(x) for x in re.findall(r"(\d+\.\d{6}) …", text)]
+        return max(begins or times, default=self.end)
+
+    # ---- by a majority's word ----
+
+    def _silent(self, sentinel):
+        """When a Sentinel can't have said anything."""
+        out, since = [], None
+        for p in self.lines.get("process", []):
+            if (p["host"], p["key"]) != (sentinel, "sentinel"):
+                continue
+            if p["state"] != "up" and since is None:
+                since = p["t"]
+            elif p["state"] == "up" and since is not None:
+                out.append((since, p["t"]))
+                since = None
+        return union(out + ([(since, INF)] if since is not None else []))
+
+    def _who_named(self, instance):
+        """sentinel -> host -> the times when it may have named it."""
+        found = {}
+        for sentinel in self.setup["sentinels"]:
+            speaking = complement(self._silent(sentinel))
+            said = [r for r in self.lines.get("sentinel", []) if (r["instance"], r["sentinel"]) == (instance, sentinel)]
+            said.sort(key=lambda r: r["heard"])
+            spans = {host: [] for host in self.setup["addresses"]}
+            for r, following in zip(said, said[1:] + [None]):
+                host = self.host_of.get(r["address"])
+                until = following["heard"] if following else INF
+                since = r["asked"] if r["before"] is None else r["before"]
+                if r["before"] is None or r["heard"] - r["before"] > SILENCE:
+                    dark = intersect([(-INF if r["before"] is None else r["before"], r["heard"])], speaking)
+                    if r["before"] is not None:
+                        self.blind += sum(b - a for a, b in dark)
+                    for name in spans:
+                        spans[name] += dark
+                    since = r["asked"]
+                if following and following["heard"] - following["before"] > SILENCE:
+                    until = following["before"]
+                if host:
+                    spans[host].append((since, until))
+            found[sentinel] = {name: intersect(union(some), speaking) for name, some in spans.items()}
+        return found
+
+    def _open(self, a, b):
+        """When a frame may have gone from a to b."""
+        if a == b:
+            return [(-INF, INF)]
+        out, since = [], -INF
+        for p in self.lines.get("paths", []):
+            shut = [a, b] in p["closed"]
+            if shut and since is not None:
+                out.append((since, p["t"]))
+                since = None
+            elif not shut and since is None:
+                since = p["from"]
+        return union(out + ([(since, INF)] if since is not None else []))
+
+    def _fenced(self, host, vip):
+        """When the packet filter let nothing through for an address."""
+        table, until, out, at = False, 0.0, [], -INF
+        for e in self.lines.get("address", []) + [{"t": INF, "host": host, "what": "end"}]:
+            if e.get("host") != host or e["what"] not in ("table", "fence", "end") or e.get("vip", vip) != vip:
+                continue
+            if table and until < e["t"]:
+                out.append((max(at, until), e["t"]))
+            at = e["t"]
+            if e["what"] == "table":
+                table, until = e["there"], 0.0
+            elif e["what"] == "fence":
+                table, until = True, e["until"]
+        return union(out)
+
+    def _guard(self, hold):
+        found = [g["seconds"] for g in self.lines.get("guard", []) if g["host"] == hold.host and g["t"] <= hold.start]
+        return found[-1] if found else self.setup["guard"]
+
+    def _word(self, instance, host, window):
+        """When a hold is covered by a majority's word of the last `window` seconds."""
+        sets = []
+        for sentinel in self.setup["sentinels"]:
+            ways = intersect(lasting(self._paths[host, sentinel], window), lasting(self._paths[sentinel, host], window))
+            sets.append(intersect(lasting(self._named[instance][sentinel][host], window), ways))
+        return at_least(sets, len(self.setup["sentinels"]) // 2 + 1)
+
+    def _by_a_word(self):
+        hosts = {h.host for h in self.holds}
+        self._paths = {(a, b): self._open(a, b) for a in self.setup["addresses"] for b in self.setup["addresses"]}
+        lease, worst = self.setup["lease"], {}
+        for vip in self.instance_of:
+            for host in hosts:
+                self._held_by_a_word(vip, host, lease, worst)
+        self.figures["least window that covers all holds, fenced / by lifetime, s"] = " / ".join(
+            f"{worst[g]:.2f} of {lease + g:.2f}" if g in worst else "-" for g in (0.06, 2.2))
+
+    def _held_by_a_word(self, vip, host, lease, worst):
+        instance, fenced, words = self.instance_of[vip], self._fenced(host, vip), {}
+        for hold in (h for h in self.holds if (h.vip, h.host) == (vip, host)):
+            guard = self._guard(hold)
+            end = min(hold.end if hold.end is not None else self.end, self.end)
+            held = intersect([(hold.start, end)], complement(fenced))
+
+            def bare(window):
+                if window not in words:
+                    words[window] = complement(self._word(instance, host, window))
+                return [s for s in intersect(held, words[window]) if s[1] > s[0]]
+            for a, b in bare(lease + guard + ALLOWANCE + self.lag):
+                self.violations.append((a, f"no word: {host} holds {vip} {a:.6f} … {b:.6f} ({(b - a) * 1000:.1f} ms), no majority "
+                                           f"had named it for {lease + guard:.2f} s; the hold is {hold}"))
+            low, high = 0.0, lease + guard + 0.2
+            for _ in range(7):
+                middle = (low + high) / 2
+                low, high = (middle, high) if bare(round(middle, 6)) else (low, middle)
+            worst[guard] = max(worst.get(guard, 0.0), high)
+
+    # ---- recovery ----
+
+    def _recovery(self):
+        took, self.unready = [], 0
+        quiet = [(q["t"], q["until"]) for q in self.lines.get("quiet", [])]
+        for q, (begin, end) in enumerate(quiet):
+            last = q == len(quiet) - 1
+            for name in self.instances:
+                samples = [s for s in self.lines.get("settle", []) if s["instance"] == name and begin <= s["t"] <= end]
+                since = key = None
+                held = False
+                for s in samples:
+                    ready = s["named"] and not s["down"] and s["agreed"] and s["role"] == "master"
+                    held = bool(ready) and all(h == [s["named"]] for h in s["holders"].values())
+                    if not ready or s["named"] != key:
+                        key, since, told = (s["named"], s["t"], False) if ready else (None, None, False)
+                    if since is None:
+                        continue
+                    if held and not told:
+                        told = True
+                        took.append(s["t"] - since)
+                    if not held and s["t"] - since > READY and not told:
+                        told = True
+                        self.violations.append((s["t"], f"recovery: {name}: {key} is named and its Redis is master since "
+                                                        f"{since:.3f}, but the holders are {s['holders']} at {s['t']:.3f}"))
+                if last and samples and not held:
+                    self.violations.append((samples[-1]["t"], f"recovery: {name} has not settled {end - begin:.0f} s after "
+                                                              f"all was healed: {samples[-1]}"))
+        if quiet:
+            begin, end = quiet[-1]
+            self.figures["all settled after the last heal, s"] = f"{end - begin:.1f}"
+        self.figures["ready to held in quiet times, worst, s"] = f"{max(took, default=0):.1f} (n={len(took)})"
+
+    # ---- figures ----
+
+    def _figures(self):
+        f, faults = self.figures, self.lines.get("fault", [])
+        f["seconds"] = f"{self.end - self.setup['t']:.0f}"
+        f["faults done / skipped"] = f"{sum(x['phase'] == 'begin' for x in faults)} / {sum(x['phase'] == 'skip' for x in faults)}"
+        f["holds"] = len(self.holds)
+        hosts = {}
+        for h in self.holds:
+            hosts.setdefault(h.vip, []).append(h.host)
+        f["moves to another host"] = sum(a != b for s in hosts.values() for a, b in zip(s, s[1:]))
+        logs = [x["line"] for x in self.lines.get("log", [])]
+        change = re.compile(r"(\w+) -> (\w+) reason=([\w-]+)")
+        changes = [m.groups() for m in map(change.search, logs) if m]
+        f["takes"] = self._counted(why for a, b, why in changes if b == "master")
+        f["releases"] = self._counted(why for a, b, why in changes if a == "master" and b != "master")
+        epochs = {}
+        for r in self.lines.get("sentinel", []):
+            epochs.setdefault((r["instance"], r["sentinel"]), []).append(r["address"])
+        f["Sentinels' changes of mind"] = sum(a != b for s in epochs.values() for a, b in zip(s, s[1:]))
+        acks = self.lines.get("acks", [])
+        f["writes acknowledged"] = sum(len(a["acks"]) for a in acks)
+        f["acknowledged writes lost"] = sum(x["lost"] for x in self.lines.get("lost", []) if x["lost"] is not None)
+        idle = Counter(x["what"] for x in self.lines.get("idle", []))
+        f["idle subscribers: told / not told"] = f"{idle['end']} / {idle['unnoticed']}"
+        f["answers looked at"] = len(self.lines.get("probe", []))
+        f["Sentinels unseen, s"] = f"{self.blind:.2f}"
+        f["the observer's longest lag, ms"] = f"{self.lag * 1000:.0f}"
+        self.outages = self._outages()
+
+    @staticmethod
+    def _counted(words):
+        return ", ".join(f"{n} {w}" for w, n in Counter(words).most_common()) or "-"
+
+    def _outages(self):
+        """kind of fault -> longest gaps of any writer that began while a fault of this kind was there. Faults overlap: a gap
+        counts for all of them."""
+        gaps = []
+        by_writer = {}
+        for a in self.lines.get("acks", []):
+            by_writer.setdefault(a["writer"], []).extend(x[2] for x in a["acks"])
+        for times in by_writer.values():
+            times.append(self.end)
+            gaps += [(a, b - a) for a, b in zip(times, times[1:]) if b - a > 0.25]
+        gaps.sort()
+        starts = [g[0] for g in gaps]
+        ends = {x["n"]: x["t"] for x in self.lines.get("fault", []) if x["phase"] == "end"}
+        found = {}
+        for x in self.lines.get("fault", []):
+            if x["phase"] == "begin":
+                end = ends.get(x["n"], x["done"] + 1.0)
+                some = gaps[bisect.bisect_left(starts, x["t"] - 0.1):bisect.bisect_right(starts, max(end, x["done"]))]
+                found.setdefault(" ".join(x["what"].split()[:2]) if x["what"].split()[0] in (
+                    "svipd", "redis", "sentinel", "link", "hand") else x["what"].split()[0], []).append(
+                    max((length for _, length in some), default=0.0))
+        return found
+
+    def table(self):
+        """What was counted, as lines."""
+        lines = [f"{self.figures[k]!s:>12}  {k}" if len(str(self.figures[k])) <= 12 else f"{k}: {self.figures[k]}"
+                 for k in self.figures]
+        lines.append(f"{'faults':>12} {'no outage':>10} {'median':>8} {'worst':>8}  outage that began meanwhile, s")
+        for kind, some in sorted(self.outages.items()):
+            felt = [x for x in some if x]
+            lines.append(f"{len(some):12} {len(some) - len(felt):10} {statistics.median(felt) if felt else 0:8.2f} "
+                         f"{max(some):8.2f}  {kind}")
+        return lines
+
+    # ---- for people ----
+
+    def timeline(self, t, before=6.0, after=2.5):
+        """What happened around a time, line by line; renewals and repeated words are left out."""
+        low, high, out = t - before, t + after, []
+
+        def add(when, text):
+            if low <= when <= high:
+                out.append((when, text))
+        for x in self.lines.get("fault", []):
+            add(x["t"], f"nemesis    #{x['n']} {x['phase']} {x['what']}" + (f" ({x['why']})" if "why" in x else ""))
+        for p in self.lines.get("process", []):
+            add(p["t"], f"process    {p['key']} on {p['host']} {p['state']}")
+        for p in self.lines.get("paths", []):
+            add(p["t"], "paths      closed: " + (" ".join(f"{a}>{b}" for a, b in p["closed"]) or "none"))
+        until = {}
+        for e in self.lines.get("address", []):
+            if e["what"] in ("add", "del", "less"):
+                add(e["t"], f"address    {e['host']} {e['vip']} {e['what']}")
+            elif e["what"] == "table":
+                add(e["t"], f"filter     {e['host']} {'made' if e['there'] else 'GONE'}")
+            elif e["what"] == "fence":
+                last = until.get((e["host"], e["vip"]), 0.0)
+                if last and last < e["t"]:
+                    add(last, f"filter     {e['host']} {e['vip']} ran out")
+                if e["until"] <= e["t"] or last < e["t"]:
+                    add(e["t"], f"filter     {e['host']} {e['vip']} " + (
+                        "shut" if e["until"] <= e["t"] else f"open until {e['until']:.3f}"))
+                until[e["host"], e["vip"]] = e["until"]
+        said = {}
+        for r in self.lines.get("sentinel", []):
+            key = r["instance"], r["sentinel"]
+            if said.get(key) != r["address"] or (r["before"] and r["heard"] - r["before"] > SILENCE):
+                add(r["heard"], f"sentinel   {r['sentinel']} names {self.host_of.get(r['address'], r['address'])} for {r['instance']}"
+                    + (f", silent for {r['heard'] - r['before']:.2f} s" if r["before"] and r["heard"] - r["before"] > SILENCE else ""))
+            said[key] = r["address"]
+        for x in self.lines.get("log", []):
+            add(x["t"], f"log        {x['host']}: {x['line']}")
+        first = {}
+        for a in self.prober.answers():
+            first.setdefault((a["vip"], a["kind"]), []).append(a)
+        for (vip, kind), some in first.items():
+            for a, b in zip([None] + some, some):
+                if a is None or a["host"] != b["host"]:
+                    add(b["t"], f"prober     {b['host']} {kind}s for {vip}")
+        for s in self.lines.get("settle", []):
+            if not all(h == [s["named"]] for h in s["holders"].values()):
+                add(s["t"], f"settle     {s['instance']}: named {s['named']} down={s['down']} role={s['role']} {s['holders']}")
+        return [f"{when:.3f} {when - t:+7.3f}  {text}" for when, text in sorted(out)]

@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Carries out a plan's faults on a cluster, each undone in its time, and notes what was broken and when.
+
+Knows nothing of right and wrong. What svipd's documents exempt isn't done: a host's packet filter is touched only while its
+svipd runs and stays running for a moment (doc/SAFETY.md, "The fence"), and hands add copies only to a holder.
+"""
+
+import contextlib
+import os
+import signal
+from collections import Counter
+
+import netns
+from cluster import GUARDS, SENTINEL_PORT
+from netns import ip, now
+from resp import RespError
+
+GUARD = 0.06  # with the packet filter
+
+
+class Skip(Exception):
+    """This fault can't be done now: what it would touch is broken already, or isn't there."""
+
+
+class Nemesis:
+    """faults: of a plan, by date; begun: the time of the plan's 0. preload: a library that hides nftables, or None."""
+
+    def __init__(self, cluster, shape, faults, record, preload=None):
+        self.c, self.shape, self.record, self.preload = cluster, shape, record, preload
+        self.waiting = sorted(faults, key=lambda f: f.at)
+        self.active = []        # [due, fault, locks, undo]
+        self.without = set(shape.without)
+        self.cuts = Counter()   # directed pairs: how many faults cut them
+        self.links = set()      # hosts with a link that is down
+        self.closed = set()
+        self.read = Counter()   # host -> bytes of its log
+        self.begun = None
+        self.done = Counter()
+
+    # ---- time ----
+
+    def start(self):
+        self.begun = now()
+
+    def tick(self):
+        """Does what is due. Returns when the next is, or None when all is done and undone."""
+        t = now()
+        for entry in sorted((e for e in self.active if e[0] <= t), key=lambda e: e[0]):
+            if entry in self.active:
+                self.undo(entry)
+        while self.waiting and self.begun + self.waiting[0].at <= now():
+            self.do(self.waiting.pop(0))
+        self.tail()
+        ends = [e[0] for e in self.active] + [self.begun + f.at for f in self.waiting[:1]]
+        return min(ends) if ends else None
+
+    def undo_all(self):
+        for entry in list(self.active):
+            if entry in self.active:
+                self.undo(entry)
+
+    def do(self, fault):
+        t = now()
+        try:
+            what, locks, undo = getattr(self, "_" + fault.kind.replace(" ", "_"))(fault, **fault.args)
+        except (Skip, RuntimeError, OSError, RespError) as error:
+            self.record.note("fault", t=t, n=fault.number, what=fault.kind, phase="skip", why=str(error) or repr(error))
+            return
+        self.done[fault.kind] += 1
+        self.record.note("fault", t=t, n=fault.number, what=f"{fault.kind} {what}", phase="begin", done=now())
+        if undo or locks:
+            self.active.append([now() + fault.lasts, fault, locks, undo])
+
+    def undo(self, entry):
+        self.active.remove(entry)
+        _, fault, _, undo = entry
+        if undo is None:
+            return
+        t = now()
+        undo()
+        self.record.note("fault", t=t, n=fault.number, what=fault.kind, phase="end", done=now())
+
+    def tail(self):
+        for host in self.c.hosts.values():
+            path = host.dir / "svipd.log"
+            if not path.exists() or path.stat().st_size == self.read[host.name]:
+                continue
+            with open(path, "rb") as f:
+                f.seek(self.read[host.name])
+                data = f.read()
+            data = data[:data.rfind(b"\n") + 1]
+            self.read[host.name] += len(data)
+            for line in data.decode(errors="replace").splitlines():
+                self.record.note("log", t=now(), host=host.name, line=line.removeprefix("svipd: "))
+
+    # ---- what is in the way of what ----
+
+    def lock(self, *wanted):
+        """The locks, unless one is taken by a fault under way."""
+        taken = {lock for e in self.active for lock in e[2]}
+        for lock in wanted:
+            if lock in taken:
+                raise Skip(f"{' '.join(lock)} is broken already")
+        return set(wanted)
+
+    def absorb(self, host):
+        """A host goes down: what else was broken there doesn't need mending any more."""
+        for entry in list(self.active):
+            if any(lock[0] == host and lock[1] != "slow" for lock in entry[2]):
+                self.active.remove(entry)
+                self.record.note("fault", t=now(), n=entry[1].number, what=entry[1].kind, phase="end", done=now())
+
+    def pick(self, host, instance):
+        """A host's name: "holder" is who holds the first address of an instance now, or who is named."""
+        if host == "holder":
+            inst = self.c.instances[instance]
+            host = next(iter(sorted(self.c.holders(inst.vips[0]))), None)
+            if host is None:
+                raise Skip("nobody holds")
+        if not self.c.hosts[host].on:
+            raise Skip(f"{host} has no power")
+        return host
+
+    def program(self, host, key):
+        if not self.c.running(host, key):
+            raise Skip(f"{key} on {host} doesn't run")
+        return self.lock((host, key))
+
+    # ---- programs ----
+
+    def note_process(self, host, key, state):
+        self.record.note("process", t=now(), host=host, key=key, state=state)
+
+    def note_guard(self, host):
+        late = self.shape.fence == "lifetime" or host in self.without
+        self.record.note("guard", t=now(), host=host, seconds=GUARDS["lifetime"] if late else GUARD)
+
+    @contextlib.contextmanager
+    def kernel_of(self, host):
+        """What is started here sees the host's kernel: with nftables, or without."""
+        hide = host in self.without and self.preload
+        if hide:
+            os.environ["LD_PRELOAD"] = self.preload
+        try:
+            yield
+        finally:
+            os.environ.pop("LD_PRELOAD", None)
+
+    def start_program(self, host, key):
+        self.note_process(host, key, "up")
+        if key == "svipd":
+            self.note_guard(host)
+            with self.kernel_of(host):
+                self.c.start_svipd(host, wait=False)
+        elif key == "sentinel":
+            self.c.start_sentinel(host)
+        else:
+            self.c.start_redis(host, next(i for i in self.c.instances if key == f"redis-{i.port}"))
+
+    def end_program(self, fault, host, key, sig):
+        locks = self.program(host, key)
+        self.c.end(host, key, sig, 30)
+        self.note_process(host, key, "down")
+        return f"{key} {host}", locks, lambda: self.start_program(host, key)
+
+    def pause(self, host, key):
+        locks = self.program(host, key)
+        self.c.signal(host, signal.SIGSTOP, key)
+        self.note_process(host, key, "stopped")
+
+        def go_on():
+            self.note_process(host, key, "up")
+            self.c.signal(host, signal.SIGCONT, key)
+        return f"{key} {host}", locks, go_on
+
+    def _svipd_kill(self, fault, host, instance):
+        return self.end_program(fault, self.pick(host, instance), "svipd", signal.SIGKILL)
+
+    def _svipd_stop(self, fault, host, instance):
+        return self.end_program(fault, self.pick(host, instance), "svipd", signal.SIGTERM)
+
+    def _svipd_successor(self, fault, host, instance):
+        return self.end_program(fault, self.pick(host, instance), "svipd", signal.SIGUSR2)
+
+    def _svipd_pause(self, fault, host, instance):
+        return self.pause(self.pick(host, instance), "svipd")
+
+    def _svipd_reload(self, fault, host, instance):
+        host = self.pick(host, instance)
+        self.program(host, "svipd")
+        self.c.signal(host, signal.SIGHUP)
+        return host, set(), None
+
+    def _redis(self, fault, host, instance, sig):
+        key = f"redis-{self.c.instances[instance].port}"
+        return self.end_program(fault, self.pick(host, instance), key, sig)
+
+    def _redis_kill(self, fault, host, instance):
+        return self._redis(fault, host, instance, signal.SIGKILL)
+
+    def _redis_stop(self, fault, host, instance):
+        return self._redis(fault, host, instance, signal.SIGTERM)
+
+    def _redis_pause(self, fault, host, instance):
+        return self.pause(self.pick(host, instance), f"redis-{self.c.instances[instance].port}")
+
+    def _sentinel_kill(self, fault, host):
+        return self.end_program(fault, self.pick(host, 0), "sentinel", signal.SIGKILL)
+
+    def _sentinel_stop(self, fault, host):
+        return self.end_program(fault, self.pick(host, 0), "sentinel", signal.SIGTERM)
+
+    def _sentinel_pause(self, fault, host):
+        return self.pause(self.pick(host, 0), "sentinel")
+
+    def ask_sentinel(self, host, *words):
+        host = self.pick(host, 0)
+        self.program(host, "sentinel")
+        with self.c.redis(host, SENTINEL_PORT) as s:
+            s.call("SENTINEL", *words)
+        return host
+
+    def _sentinel_failover(self, fault, host, instance):
+        name = self.c.instances[instance].name
+        return f"{name} by {self.ask_sentinel(host, 'FAILOVER', name)}", set(), None
+
+    def _sentinel_reset(self, fault, host, instance):
+        name = self.c.instances[instance].name
+        return f"{name} on {self.ask_sentinel(host, 'RESET', name)}", set(), None
+
+    # ---- hosts and the network ----
+
+    @contextlib.contextmanager
+    def changing_paths(self):
+        """What is done in this block may open and close paths; afterwards it is noted which are closed."""
+        before = now()
+        yield
+        names = list(self.c.hosts)
+        off = self.links | {h.name for h in self.c.hosts.values() if not h.on}
+        closed = set(self.cuts) | {(a, b) for a in names for b in names if a != b and (a in off or b in off)}
+        if closed != self.closed:
+            self.closed = closed
+            self.record.note("paths", **{"from": before}, t=now(), closed=sorted(closed))
+
+    def _power(self, fault, host, instance, without):
+        host = self.pick(host, instance)
+        locks = self.lock((host, "power"))
+        self.absorb(host)
+        keys = list(self.c.hosts[host].procs)
+        with self.changing_paths():
+            self.links.discard(host)
+            self.c.power_off(host)
+        for key in keys:
+            self.note_process(host, key, "down")
+
+        def boot():
+            if without and host in self.c.nodes:
+                self.without ^= {host}
+            for key in keys:
+                self.note_process(host, key, "up")
+            self.note_guard(host)
+            with self.changing_paths(), self.kernel_of(host):
+                self.c.boot(host)
+        return host, locks, boot
+
+    def cut(self, pairs_):
+        pairs_ = [tuple(p) for p in pairs_]
+
+        def change(sign):
+            with self.changing_paths():
+                for p in pairs_:
+                    self.cuts[p] += sign
+                self.cuts = +self.cuts
+                self.c.cut_exactly(self.cuts)
+        change(1)
+        return lambda: change(-1)
+
+    def _partition(self, fault, shape, cut):
+        return f"{shape}: {' '.join('>'.join(p) for p in cut)}", set(), self.cut(cut)
+
+    def _isolate(self, fault, host, instance, keep):
+        host = self.pick(host, instance)
+        island = {host, *keep}
+        others = [n for n in self.c.hosts if n not in island]
+        return (" with ".join([host, *keep]), set(),
+                self.cut([p for a in island for b in others for p in ((a, b), (b, a))]))
+
+    def _oneway(self, fault, host, instance, way, others):
+        host = self.pick(host, instance)
+        others = {"all": list(self.c.hosts), "nodes": self.c.nodes}.get(others, [others])
+        pairs_ = [(host, o) if way == "out" else (o, host) for o in others if o != host]
+        if not pairs_:
+            raise Skip("from itself")
+        return f"{host} {way} ({len(pairs_)})", set(), self.cut(pairs_)
+
+    def _loss(self, fault, percent):
+        locks = self.lock(("all", "loss"))
+        self.c.loss(percent)
+        return f"{percent} %", locks, lambda: self.c.loss(0)
+
+    def _slow(self, fault, host, instance, kbit, late_ms):
+        host = self.pick(host, instance)
+        locks = self.lock((host, "slow"))
+        t = now()
+        self.c.slow(host, kbit, late_ms)
+
+        def undo():
+            self.c.slow(host)
+            self.record.note("slow", host=host, t=t, until=now(), late=late_ms / 1000 + 0.5)
+        return f"{host} {kbit} kbit/s", locks, undo
+
+    def link(self, host, instance, where):
+        host = self.pick(host, instance)
+        locks = self.lock((host, "link"))
+
+        def change(up):
+            with self.changing_paths():
+                if where == "inside":
+                    self.c.link(host, up)
+                else:
+                    ip(f"link set {host} {'up' if up else 'down'}", ns=self.c.switch)
+                (self.links.discard if up else self.links.add)(host)
+        change(False)
+        return host, locks, lambda: change(True)
+
+    def _link_inside(self, fault, host, instance):
+        return self.link(host, instance, "inside")
+
+    def _link_outside(self, fault, host, instance):
+        return self.link(host, instance, "outside")
+
+    # ---- other hands ----
+
+    def touchable(self, host, instance):
+        """A host whose svipd runs; it is left running until the fault is over."""
+        host = self.pick(host, instance)
+        if host not in self.c.nodes:
+            raise Skip(f"no svipd on {host}")
+        return host, self.program(host, "svipd")
+
+    def _hand_deletes(self, fault, host, instance, vip):
+        host, locks = self.touchable(host, instance)
+        vip = self.c.instances[instance].vips[vip]
+        self.c.delete_vip(host, vip)
+        return f"{vip} {host}", locks, None
+
+    def _hand_copies(self, fault, host, instance, vip):
+        host, locks = self.touchable(host, instance)
+        if self.shape.fence == "lifetime" or host in self.without:
+            raise Skip("it would answer")
+        vip = self.c.instances[instance].vips[vip]
+        ip(f"addr add {vip}/{128 if ':' in vip else 24} dev {'lo' if ':' in vip else 'eth0'}", ns=self.c.hosts[host].ns)
+        return f"{vip} {host}", locks, None
+
+    def _hand_flushes(self, fault, host, instance, vip, what):
+        host, locks = self.touchable(host, instance)
+        netns.run(self.c.hosts[host].ns, "nft", *what.split())
+        return f"{host}: nft {what}", locks, None
+
+    # ---- the end ----
+
+    def heal(self):
+        """Nothing is broken any more."""
+        self.waiting = []
+        self.undo_all()
+
+    def sample(self):
+        """Notes for each instance who is named and who holds. Returns whether every named master holds."""
+        well = True
+        for inst in self.c.instances:
+            views = self.c.views(inst)
+            names = [v["addr"] for v in views.values()]
+            named = next((n for n in names if n and names.count(n) > len(self.c.sentinels) // 2), None)
+            down = sum(v["addr"] == named and any("down" in f or f == "disconnected" for f in v["flags"]) for v in views.values())
+            clear = sum(v["addr"] == named for v in views.values()) - down > len(self.c.sentinels) // 2
+            epochs = [v["epoch"] for v in views.values() if v["addr"] == named]
+            one = bool(epochs) and max(Counter(epochs).values()) > len(self.c.sentinels) // 2
+            role = None
+            if named:
+                with contextlib.suppress(OSError, RespError, ConnectionError), self.c.redis(named, inst.port) as r:
+                    role = r.call("ROLE")[0]
+            holders = {v: sorted(self.c.holders(v)) for v in inst.vips}
+            self.record.note("settle", t=now(), instance=inst.name, named=named, down=not clear, agreed=one, role=role,
+                             holders=holders)
+            well = well and clear and role == "master" and all(h == [named] for h in holders.values())
+        return well
