@@ -59,6 +59,12 @@ soak: svipd svipctl
 	    -k 'noticed_by_nobody or nobody_notices'
 .PHONY: soak
 
+# Faults of every kind at random; what must hold is proved from the record. SECONDS of it in all, SEED of the first round. Needs root.
+chaos: svipd svipctl
+	SVIPD='$(abs_builddir)/svipd' SVIPCTL='$(abs_builddir)/svipctl' \
+	    /usr/bin/python3 $(srcdir)/%D%/chaos/run -o chaos $(if $(SECONDS),-t $(SECONDS)) $(if $(SEED),-s $(SEED))
+.PHONY: chaos
+
 # Each fuzz target on its corpus. Fuzzing itself needs clang: make fuzz SECONDS=600 TARGET='conf core'
 fuzz_targets = \
 	%D%/fuzz/fuzz_ctl \
@@ -146,6 +152,6 @@ noinst_HEADERS += \
 	%D%/unit/report_fixture.h
 
 # Whole folders: what the tests read, and the tests in namespaces.
-EXTRA_DIST += %D%/demo %D%/integration %D%/unit/svipctl
+EXTRA_DIST += %D%/chaos %D%/demo %D%/integration %D%/unit/svipctl
 dist-hook:
 	find $(distdir)/tests -name __pycache__ -exec rm -rf {} +
