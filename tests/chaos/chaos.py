@@ -83,10 +83,15 @@ class Round:
                          addresses={h.name: [h.ip4, h.ip6] for h in c.hosts.values()},
                          macs={h.mac: h.name for h in c.hosts.values()})
         c.up()
+        self.noted = {}
+        self.witnesses = [("address", {}, c.observer.records)]
         prober = c.prober()
+        self.witnesses.append(("probe", {}, lambda: [{"answer": r} for r in prober.records()]))
         n = Nemesis(c, s, self.faults, self.record, library)
         c.start(svipd=False)
-        pollers = {i.name: c.poller(i, period=0.01, silence=SILENCE, every=1.0) for i in c.instances}
+        for i in c.instances:
+            poller = c.poller(i, period=0.01, silence=SILENCE, every=1.0)
+            self.witnesses.append(("sentinel", {"instance": i.name}, poller.changes))
         for name in c.nodes:
             n.note_guard(name)
             with n.kernel_of(name):
@@ -95,17 +100,21 @@ class Round:
             c.wait_holder("h1", instance=inst)
         c.wait_peers()
         writers = [(i, v, c.writer(v, i.port, rate=50)) for i in c.instances for v in i.vips]
-        idle = [(v, idle_subscriber(c, v, i.port)) for i in c.instances for v in i.vips]
-        if during:
-            during(c, n)
-        n.start()
-        self._storms(n)
-        self.say(f"  {sum(n.done.values())} faults done; healed, settling")
-        self._settle(n)
-        self._collect(c, prober, pollers, writers, idle)
+        for i, v in ((i, v) for i in c.instances for v in i.vips):
+            self.witnesses.append(("idle", {"vip": v}, idle_subscriber(c, v, i.port).records))
+        try:
+            if during:
+                during(c, n)
+            n.start()
+            self._storms(n)
+            self.say(f"  {sum(n.done.values())} faults done; healed, settling")
+            self._settle(n)
+            self._writers(c, writers)
+        finally:
+            self._end(c)
 
     def _storms(self, n):
-        told, next_sample = [], 0.0
+        told, next_sample, next_drain = [], 0.0, 0.0
         while True:
             due = n.tick()
             t = now() - n.begun
@@ -119,8 +128,19 @@ class Round:
                 if now() >= next_sample:
                     n.sample()
                     next_sample = now() + 0.5
-            self.record.flush()
+            if now() >= next_drain:
+                self._drain()
+                next_drain = now() + 5
             time.sleep(0.05)
+
+    def _drain(self):
+        """What the witnesses have seen since the last time goes into the file."""
+        for i, (kind, fields, records) in enumerate(self.witnesses):
+            some = records()
+            for r in some[self.noted.get(i, 0):]:
+                self.record.note(kind, **fields, **r)
+            self.noted[i] = len(some)
+        self.record.flush()
 
     def _settle(self, n):
         n.heal()
@@ -131,42 +151,35 @@ class Round:
             good = good + 1 if n.sample() else 0
         self.record.note("quiet", t=begun, until=now())
 
-    def _collect(self, c, prober, pollers, writers, idle):
+    def _writers(self, c, writers):
         for i, (inst, vip, writer) in enumerate(writers):
-            acks = writer.acks()
+            acks, named, lost = writer.acks(), c.named(inst), None
             for at in range(0, len(acks), CHUNK):
                 self.record.note("acks", writer=i, instance=inst.name, vip=vip, acks=acks[at:at + CHUNK])
-            named = c.named(inst)
-            lost = None
             if named:
                 with c.redis(named, inst.port) as r:
                     lost = writer.lost(r)
             self.record.note("lost", writer=i, instance=inst.name, vip=vip, lost=lost)
+
+    def _end(self, c):
         for text in c.ailments():
             self.record.note("ailment", t=now(), text=text)
-        for vip, subscriber in idle:
-            for r in subscriber.records():
-                self.record.note("idle", vip=vip, **r)
-        for name, poller in pollers.items():
-            for r in poller.changes():
-                self.record.note("sentinel", instance=name, **r)
-        for r in prober.records():
-            self.record.note("probe", answer=r)
-        for r in c.observer.records():
-            self.record.note("address", **r)
-        for host, when in c.observer._off:
+        self._drain()
+        for host, when in c.observer.offs():
             self.record.note("power", host=host, t=when)
         self.record.note("end", t=now())
 
 
-def verdict(path, say=print, most=4):
-    """Checks a record; says the table, and the timeline around what is wrong. Returns the violations."""
+def verdict(path, say=print, most=4, total=None):
+    """Checks a record; says the table, and the timeline around what is wrong. Returns the violations. total: Figures to add to."""
     checker = Checker.of_file(path)
     found = checker.check()
     setup = checker.setup
     say(f"seed {setup['seed']}: {setup['shape']}")
-    for line in checker.table():
+    for line in checker.figures.lines():
         say("  " + line)
+    if total:
+        total.merge(checker.figures)
     for t, text in found[:most]:
         say(f"VIOLATION at {t:.6f}: {text}")
         for line in checker.timeline(t):
@@ -177,13 +190,13 @@ def verdict(path, say=print, most=4):
     return found
 
 
-def one(seed, seconds, directory, say=print):
+def one(seed, seconds, directory, say=print, total=None):
     """A round and its verdict. The record stays in the directory; the logs only when something is wrong."""
     path = Path(directory) / f"chaos-{seed}.jsonl"
     r = Round(seed, seconds, path, say)
     say(f"seed {seed}, {seconds:g} s: {r.shape}; {len(r.faults)} faults planned. Again: {command(seed, seconds)}")
     r.run()
-    found = verdict(path, say)
+    found = verdict(path, say, total=total)
     if not found:
         shutil.rmtree(r.logs, ignore_errors=True)
     return found

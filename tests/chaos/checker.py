@@ -28,6 +28,7 @@ SILENCE = 0.25
 READY = 10.0
 ALLOWANCE = 0.1
 INF = float("inf")
+PREFIXES = ("svipd", "redis", "sentinel", "link", "hand")  # of kinds of faults that have two words
 
 
 # ---- sets of times: sorted lists of (from, to) that don't touch ----
@@ -85,6 +86,46 @@ def at_least(sets, number):
     return union(out)
 
 
+class Figures:
+    """What was counted, of one round or of several."""
+
+    def __init__(self):
+        self.sums, self.worst, self.words, self.outages = {}, {}, {}, {}
+
+    def add(self, name, value):
+        self.sums[name] = self.sums.get(name, 0) + value
+
+    def most(self, name, value):
+        self.worst[name] = max(self.worst.get(name, value), value)
+
+    def count(self, name, words):
+        self.words.setdefault(name, Counter()).update(words)
+
+    def outage(self, kind, seconds):
+        self.outages.setdefault(kind, []).append(seconds)
+
+    def merge(self, other):
+        for name, value in other.sums.items():
+            self.add(name, value)
+        for name, value in other.worst.items():
+            self.most(name, value)
+        for name, words in other.words.items():
+            self.count(name, words)
+        for kind, some in other.outages.items():
+            self.outages.setdefault(kind, []).extend(some)
+
+    def lines(self):
+        out = [f"{v if isinstance(v, int) else format(v, '.2f'):>10}  {k}" for k, v in self.sums.items()]
+        out += [f"{v:10.2f}  most: {k}" for k, v in self.worst.items()]
+        out += [f"{sum(words.values()):10}  {name}: {', '.join(f'{n} {w}' for w, n in words.most_common())}"
+                for name, words in self.words.items()]
+        out.append(f"{'faults':>10} {'felt':>6} {'median':>7} {'worst':>7}  outage of a writer that began meanwhile, s")
+        for kind, some in sorted(self.outages.items()):
+            felt = [x for x in some if x] or [0.0]
+            out.append(f"{len(some):10} {sum(x > 0 for x in some):6} {statistics.median(felt):7.2f} {max(felt):7.2f}  {kind}")
+        return out
+
+
 class Checker:
     """violations: list of (time, text); figures: what the table says; timeline(t): what happened around a time."""
 
@@ -103,7 +144,7 @@ class Checker:
         self.holds = self.observer.holds()
         self.blind = 0.0
         self.violations = []
-        self.figures = {}
+        self.figures = Figures()
 
     @classmethod
     def of_file(cls, path):
@@ -224,14 +265,12 @@ class Checker:
     def _by_a_word(self):
         hosts = {h.host for h in self.holds}
         self._paths = {(a, b): self._open(a, b) for a in self.setup["addresses"] for b in self.setup["addresses"]}
-        lease, worst = self.setup["lease"], {}
+        lease = self.setup["lease"]
         for vip in self.instance_of:
             for host in hosts:
-                self._held_by_a_word(vip, host, lease, worst)
-        self.figures["least window that covers all holds, fenced / by lifetime, s"] = " / ".join(
-            f"{worst[g]:.2f} of {lease + g:.2f}" if g in worst else "-" for g in (0.06, 2.2))
+                self._held_by_a_word(vip, host, lease)
 
-    def _held_by_a_word(self, vip, host, lease, worst):
+    def _held_by_a_word(self, vip, host, lease):
         instance, fenced, words = self.instance_of[vip], self._fenced(host, vip), {}
         for hold in (h for h in self.holds if (h.vip, h.host) == (vip, host)):
             guard = self._guard(hold)
@@ -249,12 +288,12 @@ class Checker:
             for _ in range(7):
                 middle = (low + high) / 2
                 low, high = (middle, high) if bare(round(middle, 6)) else (low, middle)
-            worst[guard] = max(worst.get(guard, 0.0), high)
+            self.figures.most(f"share of lease + guard of {guard:g} s that a hold was older than its word", high / (lease + guard))
 
     # ---- recovery ----
 
     def _recovery(self):
-        took, self.unready = [], 0
+        took = []
         quiet = [(q["t"], q["until"]) for q in self.lines.get("quiet", [])]
         for q, (begin, end) in enumerate(quiet):
             last = q == len(quiet) - 1
@@ -281,76 +320,56 @@ class Checker:
                                                               f"all was healed: {samples[-1]}"))
         if quiet:
             begin, end = quiet[-1]
-            self.figures["all settled after the last heal, s"] = f"{end - begin:.1f}"
-        self.figures["ready to held in quiet times, worst, s"] = f"{max(took, default=0):.1f} (n={len(took)})"
+            self.figures.most("seconds from the last heal until all has settled", end - begin)
+        self.figures.add("recoveries looked at", len(took))
+        self.figures.most("seconds from ready to held in quiet times", max(took, default=0.0))
 
     # ---- figures ----
 
     def _figures(self):
         f, faults = self.figures, self.lines.get("fault", [])
-        f["seconds"] = f"{self.end - self.setup['t']:.0f}"
-        f["faults done / skipped"] = f"{sum(x['phase'] == 'begin' for x in faults)} / {sum(x['phase'] == 'skip' for x in faults)}"
-        f["holds"] = len(self.holds)
+        f.add("seconds", round(self.end - self.setup["t"]))
+        f.add("faults", sum(x["phase"] == "begin" for x in faults))
+        f.add("faults that could not be done then", sum(x["phase"] == "skip" for x in faults))
+        f.add("holds", len(self.holds))
         hosts = {}
         for h in self.holds:
             hosts.setdefault(h.vip, []).append(h.host)
-        f["moves to another host"] = sum(a != b for s in hosts.values() for a, b in zip(s, s[1:]))
-        logs = [x["line"] for x in self.lines.get("log", [])]
-        change = re.compile(r"(\w+) -> (\w+) reason=([\w-]+)")
-        changes = [m.groups() for m in map(change.search, logs) if m]
-        f["takes"] = self._counted(why for a, b, why in changes if b == "master")
-        f["releases"] = self._counted(why for a, b, why in changes if a == "master" and b != "master")
-        epochs = {}
+        f.add("moves to another host", sum(a != b for s in hosts.values() for a, b in zip(s, s[1:])))
+        said = {}
         for r in self.lines.get("sentinel", []):
-            epochs.setdefault((r["instance"], r["sentinel"]), []).append(r["address"])
-        f["Sentinels' changes of mind"] = sum(a != b for s in epochs.values() for a, b in zip(s, s[1:]))
-        acks = self.lines.get("acks", [])
-        f["writes acknowledged"] = sum(len(a["acks"]) for a in acks)
-        f["acknowledged writes lost"] = sum(x["lost"] for x in self.lines.get("lost", []) if x["lost"] is not None)
-        idle = Counter(x["what"] for x in self.lines.get("idle", []))
-        f["idle subscribers: told / not told"] = f"{idle['end']} / {idle['unnoticed']}"
-        f["answers looked at"] = len(self.lines.get("probe", []))
-        f["Sentinels unseen, s"] = f"{self.blind:.2f}"
-        f["the observer's longest lag, ms"] = f"{self.lag * 1000:.0f}"
-        self.outages = self._outages()
+            said.setdefault((r["instance"], r["sentinel"]), []).append(r["address"])
+        f.add("times that a Sentinel named another than before", sum(a != b for s in said.values() for a, b in zip(s, s[1:])))
+        f.add("writes acknowledged", sum(len(a["acks"]) for a in self.lines.get("acks", [])))
+        f.add("of these lost by Redis", sum(x["lost"] or 0 for x in self.lines.get("lost", [])))
+        f.add("answers for an address looked at", len(self.lines.get("probe", [])))
+        f.add("seconds in which a Sentinel was not seen", self.blind)
+        f.most("lag of the observer, ms", self.lag * 1000)
+        change = re.compile(r"(\w+) -> (\w+) reason=([\w-]+)")
+        changes = [m.groups() for m in (change.search(x["line"]) for x in self.lines.get("log", [])) if m]
+        f.count("takes", [why for a, b, why in changes if b == "master"])
+        f.count("releases", [why for a, b, why in changes if a == "master" and b != "master"])
+        f.count("idle subscribers", [{"begin": "subscribed", "end": "told", "unnoticed": "not told within 5 s"}[x["what"]]
+                                     for x in self.lines.get("idle", [])])
+        self._outages(faults)
 
-    @staticmethod
-    def _counted(words):
-        return ", ".join(f"{n} {w}" for w, n in Counter(words).most_common()) or "-"
-
-    def _outages(self):
-        """kind of fault -> longest gaps of any writer that began while a fault of this kind was there. Faults overlap: a gap
-        counts for all of them."""
-        gaps = []
-        by_writer = {}
+    def _outages(self, faults):
+        """For each fault the longest gap of any writer that began meanwhile. Faults overlap: a gap counts for all of them."""
+        gaps, writers = [], {}
         for a in self.lines.get("acks", []):
-            by_writer.setdefault(a["writer"], []).extend(x[2] for x in a["acks"])
-        for times in by_writer.values():
-            times.append(self.end)
-            gaps += [(a, b - a) for a, b in zip(times, times[1:]) if b - a > 0.25]
+            writers.setdefault(a["writer"], []).extend(x[2] for x in a["acks"])
+        for times in writers.values():
+            gaps += [(a, b - a) for a, b in zip(times, times[1:] + [self.end]) if b - a > 0.25]
         gaps.sort()
         starts = [g[0] for g in gaps]
-        ends = {x["n"]: x["t"] for x in self.lines.get("fault", []) if x["phase"] == "end"}
-        found = {}
-        for x in self.lines.get("fault", []):
+        ends = {x["n"]: x["t"] for x in faults if x["phase"] == "end"}
+        for x in faults:
             if x["phase"] == "begin":
-                end = ends.get(x["n"], x["done"] + 1.0)
-                some = gaps[bisect.bisect_left(starts, x["t"] - 0.1):bisect.bisect_right(starts, max(end, x["done"]))]
-                found.setdefault(" ".join(x["what"].split()[:2]) if x["what"].split()[0] in (
-                    "svipd", "redis", "sentinel", "link", "hand") else x["what"].split()[0], []).append(
-                    max((length for _, length in some), default=0.0))
-        return found
-
-    def table(self):
-        """What was counted, as lines."""
-        lines = [f"{self.figures[k]!s:>12}  {k}" if len(str(self.figures[k])) <= 12 else f"{k}: {self.figures[k]}"
-                 for k in self.figures]
-        lines.append(f"{'faults':>12} {'no outage':>10} {'median':>8} {'worst':>8}  outage that began meanwhile, s")
-        for kind, some in sorted(self.outages.items()):
-            felt = [x for x in some if x]
-            lines.append(f"{len(some):12} {len(some) - len(felt):10} {statistics.median(felt) if felt else 0:8.2f} "
-                         f"{max(some):8.2f}  {kind}")
-        return lines
+                until = max(ends.get(x["n"], x["done"] + 1.0), x["done"])
+                some = gaps[bisect.bisect_left(starts, x["t"] - 0.1):bisect.bisect_right(starts, until)]
+                words = x["what"].split()
+                self.figures.outage(" ".join(words[:2] if words[0] in PREFIXES else words[:1]),
+                                    max((length for _, length in some), default=0.0))
 
     # ---- for people ----
 

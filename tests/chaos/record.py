@@ -13,7 +13,8 @@
     address   an Observer's record; power: a host has none any more
     probe     answer: a Prober's record
     sentinel  instance, and a SentinelPoller's record
-    acks      writer, instance, vip, acks: [number, asked, answered], ...; lost: how many the last master doesn't have
+    acks      writer, instance, vip, acks: [number, asked, answered], ...
+    lost      writer: how many of them the last master doesn't have (null: there was none)
     idle      vip, and a record of an idle subscriber
     ailment   text: what is wrong with a program itself
     end       all has been said

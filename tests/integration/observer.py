@@ -115,6 +115,10 @@ class Observer:
     def power_off(self, host, when):
         self._off.append((host, when))
 
+    def offs(self):
+        """(host, when) of each power_off()."""
+        return self._off
+
     def power_on(self, host, when):
         self._on.append((host, when))
 

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A short round of chaos (tests/chaos), always the same plan; and the checker, which must find what is wrong with a record.
+
+SVIP_CHAOS_SECONDS (60) and SVIP_CHAOS_SEED: another round. `make chaos` runs longer ones.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from netns import now, wait_until
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "chaos"))
+
+import chaos  # noqa: E402
+import plan  # noqa: E402
+from checker import Checker  # noqa: E402
+
+SECONDS = float(os.environ.get("SVIP_CHAOS_SECONDS", "60"))
+SEED = int(os.environ.get("SVIP_CHAOS_SEED", "7"))
+VIP = "10.77.0.50"
+
+
+def test_a_round_of_chaos_shows_no_violation(tmp_path):
+    found = chaos.one(SEED, SECONDS, tmp_path)
+    keep = os.environ.get("SVIP_KEEP")
+    if found and keep:
+        shutil.copytree(tmp_path, Path(keep) / f"chaos-{SEED}", dirs_exist_ok=True)
+    assert not found, f"seed {SEED}: {found[0][1]}"
+
+
+def test_a_second_holder_by_hand_is_found_with_its_story(tmp_path):
+    shape = plan.Shape(0, 3, (), ("h1", "h2", "h3"), plan.INSTANCES[:1], 4, 1.0, 3000, "lifetime")
+    path = tmp_path / "second.jsonl"
+
+    def second_holder(c, nemesis):
+        time.sleep(c.bound)  # what was before the record began could have been said by anybody
+        c.end("h2", "svipd")
+        begun = now()
+        c.add_vip("h2")
+        wait_until(lambda: any(a["host"] == "h2" and a["t"] > begun for a in c.prober().answers(VIP)), 10, "h2 answers")
+        c.delete_vip("h2")
+        c.start_svipd("h2")
+
+    chaos.Round(0, 0.1, path, faults=[], shape=shape).run(during=second_holder)
+    told = []
+    found = [text for _, text in chaos.verdict(path, told.append, most=1)]
+    assert any("two holders" in text and "h2 has 10.77.0.50" in text for text in found), found
+    assert any(text.startswith("no word: h2 holds 10.77.0.50") for text in found), found
+    assert not any("h1 holds" in text or "h3 holds" in text for text in found), found
+    assert any("address    h2 10.77.0.50 add" in line for line in told), told
+    assert any("SEED=0" in line for line in told)
+
+
+# ---- records made up ----
+
+def story(*more, sentinels=("h1", "h2", "h3"), until=20.0):
+    """A record in which all Sentinels name h1 from 0 on, and h1 holds from 1 on; with more lines of (t, kind, fields).
+    ("switch": this Sentinel names another host from t on.)"""
+    turn = {line[2]["sentinel"]: line for line in more if line[1] == "switch"}
+
+    def named(sentinel, t):
+        switch = turn.get(sentinel)
+        return f"10.77.0.1{switch[2]['host'][1] if switch and t >= switch[0] else 1}"
+    hosts = {f"h{i}": [f"10.77.0.{10 + i}"] for i in (1, 2, 3)}
+    lines = [{"kind": "setup", "t": 0.0, "seed": 0, "seconds": 0, "command": "", "shape": "", "lease": 1.0, "guard": 0.06,
+              "sentinels": sentinels, "nodes": list(hosts), "macs": {}, "addresses": hosts,
+              "instances": [{"name": "mymaster", "port": 6379, "vips": [VIP]}]}]
+    lines += [{"kind": "sentinel", "instance": "mymaster", "sentinel": s, "address": named(s, t), "asked": 0.1 + t,
+               "heard": 0.1 + t, "before": 0.09 + t if t else None} for s in sentinels for t in range(int(until))]
+    lines += [{"kind": "address", "t": 1.0, "host": "h1", "vip": VIP, "what": "add"}, {"kind": "end", "t": until}]
+    lines += [{"kind": kind, "t": t, **fields} for t, kind, fields in more if kind != "switch"]
+    lines.sort(key=lambda x: (x["kind"] == "end", x.get("heard", x.get("t", 0))))
+    found = {}
+    for line in json.loads(json.dumps(lines)):
+        found.setdefault(line["kind"], []).append(line)
+    return found
+
+
+def gone(t, host="h1"):
+    return (t, "address", {"host": host, "vip": VIP, "what": "del"})
+
+
+def down(t, host, state="down"):
+    return (t, "process", {"host": host, "key": "sentinel", "state": state})
+
+
+def names(t, sentinel, host):
+    return (t, "switch", {"sentinel": sentinel, "host": host})
+
+
+def cut(t, *pairs):
+    return (t, "paths", {"from": t, "closed": [list(p) for p in pairs]})
+
+
+def settle(t, holders, role="master"):
+    return (t, "settle", {"instance": "mymaster", "named": "h1", "down": False, "agreed": True, "role": role,
+                          "holders": {VIP: holders}})
+
+
+ALONE = [(a, b) for x in ("h2", "h3") for a, b in (("h1", x), (x, "h1"))]
+QUIET = (2.0, "quiet", {"until": 20.0})
+
+STORIES = {
+    "all well": ((), None),
+    "one Sentinel dead": ((down(5, "h2"),), None),
+    "two Sentinels dead, held on": ((down(5, "h2"), down(6, "h3")), "no word"),
+    "two Sentinels dead, let go": ((down(5, "h2"), down(6, "h3"), gone(7.05)), None),
+    "two Sentinels dead, let go late": ((down(5, "h2"), down(6, "h3"), gone(7.3)), "no word"),
+    "two Sentinels stopped and going on in time": (
+        (down(5, "h2"), down(6, "h3", "stopped"), down(6.9, "h3", "up")), None),
+    "one Sentinel names another": ((names(5, "h2", "h2"),), None),
+    "two Sentinels name another, held on": ((names(5, "h2", "h2"), names(5, "h3", "h2")), "no word"),
+    "two Sentinels name another, let go": ((names(5, "h2", "h2"), names(5, "h3", "h2"), gone(6.1)), None),
+    "two Sentinels name another, one after the other": ((names(5, "h2", "h2"), names(8, "h3", "h3"), gone(9.1)), None),
+    "cut off, held on": ((cut(5, *ALONE),), "no word"),
+    "cut off, let go": ((cut(5, *ALONE), gone(6.1)), None),
+    "cut off one way, held on": ((cut(5, *[p for p in ALONE if p[0] == "h1"]),), "no word"),
+    "cut off for a moment": ((cut(5, *ALONE), cut(5.9)), None),
+    "a host that nobody names": ((gone(5), (6.0, "address", {"host": "h3", "vip": VIP, "what": "add"})), "no word: h3"),
+    "two": (((6.0, "address", {"host": "h3", "vip": VIP, "what": "add"}),), "two holders"),
+    "recovered": ((QUIET, settle(3, []), settle(9, []), settle(12, ["h1"])), None),
+    "not recovered": ((QUIET, settle(3, []), settle(9, []), settle(14, []), settle(15, ["h1"])), "recovery"),
+    "not ready yet": ((QUIET, settle(3, [], "slave"), settle(14, []), settle(19, ["h1"])), None),
+    "never ready": ((QUIET, settle(3, [], "slave"), settle(19, [], "slave")), "recovery"),
+    "an end by itself": (((4.0, "ailment", {"text": "redis has ended by itself"}),), "ailment"),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_checker_judges_a_story(name):
+    lines, expected = STORIES[name]
+    found = [text for _, text in Checker(story(*lines)).check()]
+    if expected is None:
+        assert found == []
+    else:
+        assert found and any(expected in text for text in found), found
+
+
+def test_a_seed_is_a_plan():
+    for seed in range(30):
+        shape = plan.shape(seed)
+        assert shape == plan.shape(seed)
+        faults, quiet = plan.faults(shape, 200)
+        assert (faults, quiet) == plan.faults(shape, 200)
+        assert all(not any(a <= f.at < b for a, b in quiet) for f in faults)
+        assert any(f.at + f.lasts > g.at for f, g in zip(faults, faults[1:])), "faults overlap"
