@@ -246,7 +246,9 @@ class Nemesis:
         host = self.pick(host, instance)
         locks = self.lock((host, "power"))
         self.absorb(host)
-        keys = list(self.c.hosts[host].procs)
+        keys = ["sentinel"] * (host in self.c.sentinels)
+        if host in self.c.nodes:
+            keys += ["svipd"] + [f"redis-{i.port}" for i in self.c.instances]
         with self.changing_paths():
             self.links.discard(host)
             self.c.power_off(host)
