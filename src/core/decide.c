@@ -42,7 +42,7 @@ transition(struct core *c, int i, enum core_state to, enum core_reason why, svip
 
 	/* No MASTER without the kernel's word. */
 	assert(to != CORE_MASTER || in->kernel == KERNEL_HELD || in->kernel == KERNEL_ADDING);
-	if (in->state != to || (loud && to == CORE_MASTER)) {
+	if (in->state != to || loud) {
 		a = decide_act(out, ACT_STATE, i);
 		a->from = (uint8_t)in->state;
 		a->to = (uint8_t)to;

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <svip/types.h>
 
-enum { LABEL_MAX = 63 }; /* RFC 1035, 2.3.4 */
+_Static_assert(
+    SVIP_HOST_MAX <= 63, "a whole name is no longer than a label may be (RFC 1035, 2.3.4)");
 
 static size_t
 addr_len(const struct svip_addr *a)
@@ -100,8 +101,7 @@ svip_addr_text(const struct svip_addr *a, bool prefix, char *out)
 static bool
 is_name(const char *text)
 {
-	size_t label = 0;
-	bool letter = false;
+	bool empty = true, letter = false; /* the label */
 	char before = '.';
 
 	for (; *text != '\0'; before = *text++) {
@@ -109,19 +109,18 @@ is_name(const char *text)
 		             *text == '_';
 
 		if (*text == '.') {
-			if (label == 0 || before == '-')
+			if (empty || before == '-')
 				return false;
-			label = 0;
+			empty = true;
 			letter = false;
 			continue;
 		}
-		if (!alpha && !(*text >= '0' && *text <= '9') && !(*text == '-' && label > 0))
+		if (!alpha && !(*text >= '0' && *text <= '9') && !(*text == '-' && !empty))
 			return false;
 		letter = letter || alpha;
-		if (++label > LABEL_MAX)
-			return false;
+		empty = false;
 	}
-	return label > 0 && letter && before != '-';
+	return !empty && letter && before != '-';
 }
 
 /* Stores the host's text in its one spelling. */

@@ -59,8 +59,6 @@ hb_instances_fit(int n_echoes)
 {
 	int fit = (HB_SIZE_MAX - HB_TAG_LEN - HEADER_LEN - ECHOES_LEN(n_echoes)) / INSTANCE_LEN;
 
-	if (fit < 0)
-		return 0;
 	return fit < HB_INSTANCES_MAX ? fit : HB_INSTANCES_MAX;
 }
 

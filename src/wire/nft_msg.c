@@ -102,12 +102,8 @@ order(struct nft_batch *b, int what, enum nft_table t, uint16_t flags)
 void
 nft_begin(struct nft_batch *b, char *buf, uint32_t seq)
 {
-	struct nlmsghdr *h;
-
 	*b = (struct nft_batch){ .buf = buf, .first = seq + 1, .seq = seq };
-	h = message(b, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, 0);
-	if (h != NULL)
-		done(b, h);
+	done(b, message(b, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, 0)); /* fits: it is the first */
 }
 
 void

@@ -15,7 +15,8 @@ array_guarded(const redisReadTask *task, codec_count elements)
 	const redisReadTask *t;
 	int depth = 0;
 
-	for (t = task; t != NULL && depth <= RESP_DEPTH_MAX; t = t->parent)
+	/* Not a long way: the first array that is too deep ends the reader. */
+	for (t = task; t != NULL; t = t->parent)
 		depth++;
 	if (elements > 0)
 		r->elements += (size_t)elements;
