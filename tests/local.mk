@@ -67,6 +67,8 @@ chaos: svipd svipctl
 
 # Each fuzz target on its corpus. Fuzzing itself needs clang: make fuzz SECONDS=600 TARGET='conf core'
 fuzz_targets = \
+	%D%/fuzz/fuzz_conf \
+	%D%/fuzz/fuzz_core \
 	%D%/fuzz/fuzz_ctl \
 	%D%/fuzz/fuzz_frames \
 	%D%/fuzz/fuzz_heartbeat \
@@ -77,9 +79,13 @@ fuzz_targets = \
 check_PROGRAMS += $(fuzz_targets)
 noinst_HEADERS += %D%/fuzz/fuzz.h
 dist_check_SCRIPTS += %D%/fuzz.sh
-EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/run %D%/fuzz/sentinel.dict %D%/fuzz/show.dict
+EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/run %D%/fuzz/conf.dict %D%/fuzz/sentinel.dict %D%/fuzz/show.dict
 TESTS += %D%/fuzz.sh
 %D%/fuzz.log: $(fuzz_targets)
+%C%_fuzz_fuzz_conf_SOURCES = %D%/fuzz/fuzz_conf.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_conf_LDADD = $(SVIPD_LIBS)
+%C%_fuzz_fuzz_core_SOURCES = %D%/fuzz/fuzz_core.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_core_LDADD = $(SVIPD_LIBS)
 %C%_fuzz_fuzz_ctl_SOURCES = %D%/fuzz/fuzz_ctl.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_ctl_LDADD = libwire.a
 %C%_fuzz_fuzz_frames_SOURCES = %D%/fuzz/fuzz_frames.c %D%/fuzz/replay.c
@@ -150,6 +156,23 @@ noinst_HEADERS += \
 	%D%/unit/conf_temp.h \
 	%D%/unit/core_fixture.h \
 	%D%/unit/report_fixture.h
+
+# How much of the code these tests run: all of core and wire. coverage-report tells of whatever has run, other tests included.
+EXTRA_DIST += %D%/coverage.sh
+if COVERAGE
+coverage:
+	find . -name '*.gcda' -exec rm -f {} +
+	$(MAKE) $(AM_MAKEFLAGS) check
+	$(MAKE) $(AM_MAKEFLAGS) coverage-report
+coverage-report:
+	$(AM_V_at)srcdir='$(srcdir)' $(SHELL) $(srcdir)/%D%/coverage.sh
+clean-local:
+	find . \( -name '*.gcda' -o -name '*.gcno' \) -exec rm -f {} +
+else
+coverage coverage-report:
+	@echo "make $@: this build doesn't count what it runs; configure with --enable-coverage" >&2; exit 1
+endif
+.PHONY: coverage coverage-report
 
 # Whole folders: what the tests read, and the tests in namespaces.
 EXTRA_DIST += %D%/chaos %D%/demo %D%/integration %D%/unit/svipctl

@@ -20,7 +20,7 @@ look(void *ctx, const struct nft_info *info)
 	case NFT_OTHER:
 		return;
 	}
-	MUST(!"a kind that there is");
+	MUST(false); /* there is no other kind */
 }
 
 int

@@ -55,7 +55,7 @@ look(void *ctx, const struct rtnl_info *info)
 	case RTNL_OTHER:
 		return;
 	}
-	MUST(!"a kind that there is");
+	MUST(false); /* there is no other kind */
 }
 
 int
