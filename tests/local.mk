@@ -52,6 +52,14 @@ check-mutants:
 	CC='$(CC)' $(SHELL) $(srcdir)/%D%/sim/mutants.sh
 .PHONY: check-mutants
 
+# The protocol's models, every run of them within small bounds, by Spin; the second: larger bounds, for hours of patience.
+EXTRA_DIST += %D%/model
+model:
+	CC='$(CC)' $(SHELL) $(srcdir)/%D%/model/run
+model-deep:
+	CC='$(CC)' $(SHELL) $(srcdir)/%D%/model/run deep
+.PHONY: model model-deep
+
 # A hundred restarts of each kind under load: nobody may notice. Needs root.
 soak: svipd svipctl
 	SVIP_RESTARTS=100 SVIPD='$(abs_builddir)/svipd' SVIPCTL='$(abs_builddir)/svipctl' \
