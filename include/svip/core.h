@@ -242,6 +242,7 @@ struct peer {
 	int retired_next;
 	svip_ms heard;            /* last accepted datagram; SVIP_LONG_AGO: none */
 	svip_ms echoed;           /* when it last echoed this process freshly; SVIP_LONG_AGO: never */
+	uint64_t echo_us;         /* stamp of this process's latest datagram that it has echoed */
 	svip_ms unknown;          /* last datagram from it that failed authentication */
 	uint32_t rtt_us;
 	uint32_t version;

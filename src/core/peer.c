@@ -144,7 +144,9 @@ peer_hear(struct core *c, const struct heartbeat *hb, svip_ms now, uint64_t now_
 	if (hb->incarnation != p->incarnation) {
 		enum peer_verdict v = hear_candidate(p, hb, now_us);
 
-		if (echo == NULL || retired(p, hb->incarnation))
+		/* Of two processes the later one has echoed a later datagram. A late one of a life between the last two
+		 * would retire the living. */
+		if (echo == NULL || echo->sent_us <= p->echo_us || retired(p, hb->incarnation))
 			return v;
 		establish(c, i, hb);
 	} else if (hb->sequence <= p->sequence) {
@@ -157,6 +159,8 @@ peer_hear(struct core *c, const struct heartbeat *hb, svip_ms now, uint64_t now_
 	if (echo == NULL)
 		return PEER_KNOWN;
 	p->echoed = now;
+	if (p->echo_us < echo->sent_us)
+		p->echo_us = echo->sent_us;
 	if (now_us - echo->sent_us >= echo->held_us)
 		p->rtt_us = (uint32_t)(now_us - echo->sent_us - echo->held_us);
 	return PEER_FRESH;

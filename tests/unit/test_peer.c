@@ -203,7 +203,9 @@ a_process_established_beside_a_newcomer_leaves_the_newcomers_guard(void **state)
 	hear(&hb);
 	assert_int_equal(core->peer[1].incarnation, hb.incarnation);
 	assert_int_equal(peer_guard_max(core), 2200);
+	now++;
 	hb = newcomer(3000, 2);
+	hb.echo[0].sent_us = (uint64_t)now * 1000 - 300;
 	hb.guard_ms = 2200;
 	hear(&hb);
 	hb.guard_ms = 300;
@@ -212,6 +214,36 @@ a_process_established_beside_a_newcomer_leaves_the_newcomers_guard(void **state)
 	hear(&hb);
 	assert_int_equal(core->peer[1].incarnation, 3000);
 	assert_int_equal(peer_guard_max(core), 300);
+}
+
+/* A process that lived for a moment only, never established: its last datagram comes late, after its successor's. */
+static void
+a_late_datagram_of_a_life_between_doesnt_retire_the_living(void **state)
+{
+	struct heartbeat first = beat(1), between, living;
+
+	(void)state;
+	hear(&first);
+	now += 200;
+	between = newcomer(3000, 1);
+	hear(&between);
+	between = beat(1); /* on its way for a while */
+	between.incarnation = 3000;
+	now += 200;
+	living = beat(1);
+	living.incarnation = 3001;
+	hear(&living);
+	assert_int_equal(core->peer[1].incarnation, 3001);
+	hear(&between);
+	between.echo[0].sent_us = living.echo[0].sent_us; /* nor at the same time */
+	between.sequence++;
+	hear(&between);
+	assert_int_equal(core->peer[1].incarnation, 3001);
+	now += 200;
+	living = beat(1);
+	living.incarnation = 3001;
+	hear(&living);
+	assert_int_equal(core->peer[1].sequence, living.sequence);
 }
 
 static void
@@ -401,6 +433,7 @@ main(void)
 		T(datagrams_out_of_order_are_counted_and_the_same_one_twice_is_not),
 		T(newcomers_are_greeted_one_at_a_time),
 		T(a_process_established_beside_a_newcomer_leaves_the_newcomers_guard),
+		T(a_late_datagram_of_a_life_between_doesnt_retire_the_living),
 		T(lives_that_are_over_stay_over),
 		T(the_longest_lease_in_force_counts),
 		T(configurations_are_compared_again_when_this_nodes_changes),
