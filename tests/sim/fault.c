@@ -21,17 +21,20 @@ enum fault {
 	RELAPSE,  /* a story: down, up again unseen by some, then down for good */
 	TRAP,     /* svipd, stopped or killed between two system calls of one order */
 	RESTART,  /* svipd, killed and started again at once, or replaced */
+	MUTE,     /* heartbeats from a host get lost, nothing else */
+	LATE,     /* a story: a holder whose kernel may be late, and others who may not know it */
 	FAULTS
 };
 
 const struct mix fault_mixes[] = {
-	/* cut isolate one-way crash redis pause kill stop sentinel force flip link remove slow stall relapse trap restart */
-	{ "all", false, false, { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1, 2, 2, 1, 2, 2 } },
+	/* cut isolate one-way crash redis pause kill stop sentinel force flip link remove slow stall relapse trap restart mute late */
+	{ "all", false, false, { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1, 2, 2, 1, 2, 2, 1, 1 } },
 	{ "cuts", false, false, { 3, 3, 4, 0, 1, 1, 0, 0, 0, 3, 1, 0, 0, 4, 2, 2 } },
 	{ "lives", false, false, { 0, 1, 0, 3, 2, 2, 4, 2, 3, 2, 1, 0, 1, 0, 0, 0, 1, 6 } },
 	{ "pauses", false, false, { 1, 1, 1, 0, 1, 8, 1, 0, 1, 2, 1, 0, 1, 1, 3, 1, 6, 1 } },
 	{ "flips", false, false, { 2, 1, 2, 0, 1, 1, 0, 0, 2, 3, 6, 2, 0, 2, 4, 1 } },
 	{ "relapses", true, false, { 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 8 } },
+	{ "lates", true, false, { 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 8 } },
 	{ "traps", false, false, { 0, 2, 0, 0, 1, 0, 0, 1, 0, 4, 1, 1, 1, 0, 0, 0, 9, 3 } },
 	{ "successors", true, true, { [RESTART] = 1 } },
 	{ "single", false, false, { 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 0, 1, 1 } },
@@ -140,6 +143,8 @@ mend(struct sim *s, struct event *e)
 	case STALL:
 	case RELAPSE:
 	case TRAP:
+	case MUTE:
+	case LATE:
 	case FAULTS:
 		return;
 	}
@@ -203,27 +208,6 @@ sprung(const struct node *n)
 	return false;
 }
 
-bool
-fault_trap(struct sim *s, int x)
-{
-	struct node *n = &s->node[x];
-	struct event e = { .run = mend, .a = x, .b = n->trap.kill ? KILL : PAUSE, .gen = n->life };
-
-	if (s->now >= s->calm_at || !sprung(n) || --n->trap.calls > 0)
-		return false;
-	n->trap.calls = 0;
-	s->trapped++;
-	say(s, "FAULT node %d is %s before call %d, for %.3f s", x,
-	    n->trap.kill ? "killed" : "stopped", (int)n->order.call,
-	    (double)n->trap.lasts / SECOND);
-	if (n->trap.kill)
-		node_end(s, x);
-	else
-		n->paused = true;
-	queue_add(s, s->now + n->trap.lasts, e);
-	return true;
-}
-
 static void
 set_trap(struct sim *s, int x, sim_us lasts)
 {
@@ -233,8 +217,35 @@ set_trap(struct sim *s, int x, sim_us lasts)
 	t->kind = (enum trap_kind)draw(s, 3);
 	t->kill = chance(s, 0.3);
 	t->lasts = t->kill ? draw_us(s, 0, s->lease_ms * MS) : lasts;
-	if (chance(s, 0.4)) /* about as long as a dated order lives, or a guard */
-		t->lasts = draw_us(s, 0, 100 * MS);
+	if (chance(s, 0.6)) /* about as long as a dated order lives, or a guard; or a lease */
+		t->lasts = draw_us(s, 0, chance(s, 0.5) ? 100 * MS : s->lease_ms * MS);
+}
+
+bool
+fault_trap(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+	struct event e = { .run = mend, .a = x, .b = n->trap.kill ? KILL : PAUSE, .gen = n->life };
+	sim_us lasts = n->trap.lasts;
+
+	if (s->now >= s->calm_at || !sprung(n) || --n->trap.calls > 0)
+		return false;
+	n->trap.calls = 0;
+	s->trapped++;
+	if (chance(s, 0.3))
+		sentinel_force(s, draw(s, s->n_sentinels));
+	say(s, "FAULT node %d is %s before call %d, for %.3f s", x,
+	    n->trap.kill ? "killed" : "stopped", (int)n->order.call,
+	    (double)n->trap.lasts / SECOND);
+	if (n->trap.kill) {
+		node_end(s, x);
+	} else {
+		n->paused = true;
+		if (chance(s, 0.5)) /* and once more in the same turn */
+			set_trap(s, x, draw_us(s, 0, 4 * SECOND));
+	}
+	queue_add(s, s->now + lasts, e);
+	return true;
 }
 
 static void strike(struct sim *, enum fault, int x, sim_us lasts);
@@ -289,13 +300,37 @@ relapse(struct sim *s, int x)
 	    draw_us(s, 1 * SECOND, 6 * SECOND));
 }
 
+/* The holder is killed and another one is named at once. Who takes over has just been started, so that it has never heard the
+ * holder; or the holder's host has just come back with another kernel, which its peers may not have heard. */
+static void
+late(struct sim *s, int x)
+{
+	sim_us end = 0, lasts = draw_us(s, 8 * SECOND, 16 * SECOND);
+
+	if (s->fence == FENCE_AUTO && chance(s, 0.7)) {
+		sim_us back = draw_us(s, 20 * MS, 200 * MS);
+
+		strike(s, CRASH, x, back);
+		strike_later(
+		    s, chance(s, 0.5) ? 0 : back + draw_us(s, 0, 400 * MS), MUTE, x, lasts);
+		end = back + draw_us(s, 2 * SECOND, 8 * SECOND);
+	}
+	strike_later(s, end, KILL, x, lasts);
+	strike_later(s, end + draw_us(s, 0, 200 * MS), FORCE, x, 0);
+	for (int y = 0; y < s->n_nodes; y++) {
+		if (y != x && chance(s, 0.7))
+			strike_later(s, end + draw_us(s, 0, 1 * SECOND), RESTART, y, 0);
+	}
+}
+
 /* x: at this host; -1: where it hurts. */
 static void
 strike(struct sim *s, enum fault f, int x, sim_us lasts)
 {
 	static const char *const words[] = { "partition", "isolation", "one-way cuts", "crash",
 		"redis down", "pause", "kill", "stop", "sentinel restart", "forced failover",
-		"flips", "link down", "removal", "slow", "stall", "relapse", "trap", "restart" };
+		"flips", "link down", "removal", "slow", "stall", "relapse", "trap", "restart",
+		"mute", "late" };
 	int at = x != -1 ? x : victim(s), i = draw(s, s->n_sentinels);
 	struct event e = { .run = mend, .a = at, .b = (int)f };
 	struct node *n = &s->node[at];
@@ -331,6 +366,12 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 		break;
 	case TRAP:
 		set_trap(s, x, lasts);
+		return;
+	case MUTE:
+		s->mute[x] = s->now + lasts;
+		return;
+	case LATE:
+		late(s, x);
 		return;
 	case STOP:
 		node_post(s, x, &(struct core_event){ .kind = EV_STOP });
@@ -379,7 +420,8 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 void
 fault_ambush(struct sim *s)
 {
-	static const enum fault f[] = { PAUSE, PAUSE, ISOLATE, ONE_WAY, KILL, SLOW, REDIS };
+	static const enum fault f[] = { PAUSE, PAUSE, ISOLATE, ONE_WAY, KILL, SLOW, REDIS, TRAP,
+		TRAP, TRAP };
 	int x = victim(s);
 
 	if (s->now >= s->calm_at)
@@ -388,7 +430,7 @@ fault_ambush(struct sim *s)
 		strike(s, STALL, x, draw_us(s, 1 * SECOND, 4 * SECOND));
 		strike(s, LINK, x, draw_us(s, 10 * MS, 1 * SECOND));
 	} else {
-		strike(s, f[draw(s, 7)], x, draw_us(s, 1 * SECOND, 5 * SECOND));
+		strike(s, f[draw(s, 10)], x, draw_us(s, 1 * SECOND, 5 * SECOND));
 	}
 }
 
@@ -440,6 +482,7 @@ fault_heal_all(struct sim *s)
 			continue;
 		s->redis_up[h] = true;
 		s->node[h].link_up = true;
+		s->mute[h] = 0;
 		s->node[h].stalled[QUERY] = s->node[h].stalled[EVENTS] = 0;
 		node_post(s, h, &(struct core_event){ .kind = EV_LINK, .yes = true });
 		if (!s->node[h].alive)

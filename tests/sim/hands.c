@@ -20,17 +20,8 @@ enum {
 #ifndef SIM_MISTAKE_UNDATED
 #define SIM_MISTAKE_UNDATED 0 /* orders to the packet filter have no token */
 #endif
-#ifndef SIM_MISTAKE_REVIVE
-#define SIM_MISTAKE_REVIVE 0 /* a renewal puts back what had run out */
-#endif
-#ifndef SIM_MISTAKE_ERASE_LATE
-#define SIM_MISTAKE_ERASE_LATE 0 /* the record is cleared after the removal */
-#endif
 #ifndef SIM_MISTAKE_NO_ERASE
 #define SIM_MISTAKE_NO_ERASE 0 /* the record is never cleared */
-#endif
-#ifndef SIM_MISTAKE_UNLOOKED
-#define SIM_MISTAKE_UNLOOKED 0 /* inherits without a look at the kernel */
 #endif
 #ifndef SIM_MISTAKE_OVER
 #define SIM_MISTAKE_OVER 0 /* inherits what is over, for one lease more */
@@ -81,7 +72,7 @@ filter(struct sim *s, int x)
 		say(s, "host %d: an order to the packet filter comes too late", x);
 		return fail(s, x);
 	}
-	if (!o->take && s->now >= k->open_until && !SIM_MISTAKE_REVIVE) {
+	if (!o->take && s->now >= k->open_until) {
 		say(s, "host %d: its time in the packet filter had run out", x);
 		return fail(s, x);
 	}
@@ -138,8 +129,6 @@ static void
 shut(struct sim *s, int x)
 {
 	kernel_shut(s, x, "shut");
-	if (SIM_MISTAKE_ERASE_LATE)
-		erase(s, x);
 	answer(s, x, s->node[x].order.stuck ? EV_STUCK : EV_CLEAR);
 }
 
@@ -192,8 +181,7 @@ call(struct sim *s, int x)
 		k->record_until = o->until;
 		return o->take ? CALL_NONE : first_call(k);
 	case CALL_ERASE:
-		if (!SIM_MISTAKE_ERASE_LATE)
-			erase(s, x);
+		erase(s, x);
 		return CALL_REMOVE;
 	case CALL_REMOVE:
 		n->there = false;
@@ -284,7 +272,7 @@ hands_start(struct sim *s, int x)
 {
 	struct kernel *k = &s->kernel[x];
 	struct node *n = &s->node[x];
-	bool there = SIM_MISTAKE_UNLOOKED || k->there;
+	bool there = k->there;
 	svip_ms now;
 
 	n->there = false;
@@ -292,7 +280,7 @@ hands_start(struct sim *s, int x)
 	if (n->fenced)
 		kernel_fence(s, x);
 	node_post(s, x, &(struct core_event){ .kind = EV_LINK, .yes = n->link_up });
-	if (k->fence && s->now >= k->open_until && !SIM_MISTAKE_UNLOOKED)
+	if (k->fence && s->now >= k->open_until)
 		there = false;
 	now = kernel_ms(s, x);
 	if (SIM_MISTAKE_OVER)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Breaks the core in known ways (mutants/*.patch), one copy at a time, and says which broken cores the simulator finds.
+# Breaks the core in known ways (mutants/*.patch), one copy at a time, and the daemon's hands (mutants/*.switch), and says which
+# of these the simulator finds.
 # What a plain mutant hides behind a courtesy (letting go for a newer epoch) is tried again without courtesies.
 # usage: mutants.sh [SEEDS [NAME...]]   SEEDS: how many of each mix, at most
 set -u
@@ -14,10 +15,15 @@ missed=0
 build()
 {
 	rm -rf "$work/src" && mkdir -p "$work/src" && cp -r "$top/src/core" "$work/src/core" || return 1
+	define=
 	for name in "$@"; do
+		if [ -f "$patches/$name.switch" ]; then
+			define=$(tail -n 1 "$patches/$name.switch")
+			continue
+		fi
 		patch -s -p1 -d "$work" <"$patches/$name.patch" || return 1
 	done
-	${CC:-cc} -std=gnu11 -O2 -D_GNU_SOURCE= -I"$top/include" -I"$top/src" -o "$work/sim" "$top"/tests/sim/*.c \
+	${CC:-cc} -std=gnu11 -O2 -D_GNU_SOURCE= ${define:+"$define"} -I"$top/include" -I"$top/src" -o "$work/sim" "$top"/tests/sim/*.c \
 	    "$work"/src/core/*.c "$top"/src/wire/address.c "$top"/src/wire/heartbeat.c "$top"/src/wire/cursor.c
 }
 
@@ -25,7 +31,7 @@ build()
 hunt()
 {
 	tried=0
-	for mix in all relapses cuts flips pauses lives single; do
+	for mix in all relapses lates traps cuts flips pauses lives single; do
 		for kernel in '' -k; do
 			# shellcheck disable=SC2086
 			answer=$("$work/sim" -q $kernel -m $mix -n $((seeds / 2)) 2>&1) || {
@@ -53,7 +59,7 @@ judge()
 	elif build "$1" no-courtesy && hunt "$1, without courtesies,"; then
 		return
 	else
-		echo "MISSED  $1 in $tried seeds, twice: $(head -n 1 "$patches/$1.patch")"
+		echo "MISSED  $1 in $tried seeds, twice: $(head -n 1 "$patches/$1".[ps]*)"
 	fi
 	missed=$((missed + 1))
 }
@@ -67,9 +73,9 @@ main()
 			judge "$name"
 		done
 	else
-		for patch in "$patches"/*.patch; do
+		for patch in "$patches"/*; do
 			patch=${patch##*/}
-			judge "${patch%.patch}"
+			judge "${patch%.*}"
 		done
 	fi
 	echo "$missed not found"

@@ -50,7 +50,7 @@ net_datagram(struct sim *s, int from, int to, const uint8_t *bytes, size_t len)
 {
 	struct event e = { .run = arrive_datagram, .a = to, .b = 1, .n = (int64_t)len };
 
-	if (!reach(s, from, to) || chance(s, s->loss))
+	if (!reach(s, from, to) || s->now < s->mute[from] || chance(s, s->loss))
 		return;
 	e.data = copy(bytes, len);
 	queue_add(s, s->now + net_delay(s, from, to), e);

@@ -16,7 +16,8 @@ enum { STILL_MAX = 100000 }; /* events at one instant */
 static const char usage[] =
     "usage: sim [-v] [-q] [-d] [-k] [-m MIX] [-n COUNT] [SEED]\n"
     "  -v  tell everything   -q  only the result   -d  each seed twice, compared\n"
-    "  -k  a slow kernel     -m  all cuts lives pauses flips relapses traps successors single\n";
+    "  -k  a slow kernel     -m  all cuts lives pauses flips relapses lates traps successors "
+    "single\n";
 
 /* What each host's kernel has, and what their configuration promises of it. */
 static void

@@ -43,7 +43,7 @@ struct mix {
 	bool
 	    narrow; /* few Sentinels, quick ones, on a quick network: for what needs many things at once */
 	bool gapless;   /* the first holder must never stop answering */
-	int weight[18]; /* for each fault of fault.c */
+	int weight[20]; /* for each fault of fault.c */
 };
 
 /* ---- a connection between a node and a Sentinel ---- */
@@ -188,6 +188,7 @@ struct sim {
 	struct event *events;
 	bool cut[HOSTS_MAX][HOSTS_MAX];
 	sim_us delay_max[HOSTS_MAX][HOSTS_MAX];
+	sim_us mute[HOSTS_MAX]; /* until then its heartbeats get lost */
 	bool host_up[HOSTS_MAX], redis_up[HOSTS_MAX], redis_master[HOSTS_MAX];
 	struct sentinel sentinel[HOSTS_MAX];
 	struct kernel kernel[HOSTS_MAX];
