@@ -160,6 +160,23 @@ def _make(r, s, number, at):
     return Fault(number, round(at, 2), kind, lasts, args)
 
 
+def _deposed(r, s, number, at):
+    """Two faults: a holder's svipd can't act, and then its master is to go. What the fence is for."""
+    inst = r.randrange(len(s.instances))
+    holder = {"host": "holder", "instance": inst}
+    first = Fault(number, round(at, 2), r.choice(["svipd pause", "svipd pause", "svipd kill", "svipd successor"]),
+                  round(r.uniform(0.5, 7), 2), holder)
+    at = round(at + r.uniform(0.05, 1.2), 2)
+    lasts = round(r.uniform(2, 7), 2)
+    second = r.choice([
+        Fault(number + 1, at, "sentinel failover", 0.0, {"host": r.choice(s.sentinels), "instance": inst}),
+        Fault(number + 1, at, "sentinel failover", 0.0, {"host": r.choice(s.sentinels), "instance": inst}),
+        Fault(number + 1, at, "isolate", lasts, {**holder, "keep": ["client"]}),
+        Fault(number + 1, at, "redis kill", lasts, holder),
+        Fault(number + 1, at, "redis pause", lasts, holder)])
+    return [first, second]
+
+
 def faults(s, seconds):
     """The faults of a shape's seed within `seconds`, and the quiet periods as (from, to)."""
     r = random.Random(f"faults {s.seed}")
@@ -168,12 +185,14 @@ def faults(s, seconds):
         end = at + r.uniform(*STORM)
         while True:
             at += r.expovariate(1 / EVERY)
-            fault = _make(r, s, number, at)
-            if at >= min(end, seconds):
+            some = _deposed(r, s, number, at) if r.random() < 0.12 else [_make(r, s, number, at)]
+            if some[-1].at >= min(end, seconds):
                 break
-            fault.lasts = round(min(fault.lasts, max(0.02, min(end, seconds) - at)), 2)
-            found.append(fault)
-            number += 1
+            for fault in some:
+                fault.lasts = round(min(fault.lasts, max(0.02, min(end, seconds) - fault.at)), 2)
+            found += some
+            number += len(some)
+            at = some[-1].at
         at = min(end, seconds)
         quiet.append((round(at, 2), round(at + r.uniform(*QUIET), 2)))
         at = quiet[-1][1]

@@ -21,7 +21,7 @@ import plan  # noqa: E402
 from checker import Checker  # noqa: E402
 
 SECONDS = float(os.environ.get("SVIP_CHAOS_SECONDS", "60"))
-SEED = int(os.environ.get("SVIP_CHAOS_SEED", "233"))
+SEED = int(os.environ.get("SVIP_CHAOS_SEED", "70"))
 VIP = "10.77.0.50"
 
 
