@@ -80,6 +80,7 @@ fuzz_targets = \
 	%D%/fuzz/fuzz_ctl \
 	%D%/fuzz/fuzz_frames \
 	%D%/fuzz/fuzz_heartbeat \
+	%D%/fuzz/fuzz_holds \
 	%D%/fuzz/fuzz_nft \
 	%D%/fuzz/fuzz_rtnl \
 	%D%/fuzz/fuzz_sentinel \
@@ -100,6 +101,8 @@ TESTS += %D%/fuzz.sh
 %C%_fuzz_fuzz_frames_LDADD = libwire.a
 %C%_fuzz_fuzz_heartbeat_SOURCES = %D%/fuzz/fuzz_heartbeat.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_heartbeat_LDADD = $(ROOM_LIBS)
+%C%_fuzz_fuzz_holds_SOURCES = %D%/fuzz/fuzz_holds.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_holds_LDADD = $(ROOM_LIBS)
 %C%_fuzz_fuzz_nft_SOURCES = %D%/fuzz/fuzz_nft.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_nft_LDADD = $(ROOM_LIBS)
 %C%_fuzz_fuzz_rtnl_SOURCES = %D%/fuzz/fuzz_rtnl.c %D%/fuzz/replay.c
