@@ -26,6 +26,7 @@ publish(struct sim *s, int i, enum sentinel_news news, int to)
 {
 	static const char *const words[] = { "switch to", "clears", "resets", "hints at" };
 
+	s->named_at = s->now;
 	say(s, "sentinel %d %s %d (epoch %llu)", i, words[news], to,
 	    (unsigned long long)s->sentinel[i].epoch);
 	for (int x = 0; x < s->n_nodes; x++) {
@@ -108,7 +109,7 @@ hear_hello(struct sim *s, struct event *e)
 	if (epoch <= t->epoch)
 		return;
 	t->epoch = epoch;
-	t->changed = s->now;
+	t->changed = s->named_at = s->now;
 	if (e->b == t->master) { /* nothing else changes, and nothing is said */
 		say(s, "sentinel %d at epoch %llu, still %d (answers %d)", e->a,
 		    (unsigned long long)epoch, e->b, t->get);

@@ -198,6 +198,7 @@ struct sim {
 	bool verbose;
 	uint64_t hash;
 	char violation[160];
+	sim_us named_at; /* when a Sentinel changed its mind last */
 	int takes, by_yield, undecided, inherited, trapped;
 };
 
