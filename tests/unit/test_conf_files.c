@@ -69,7 +69,7 @@ faults_of_included_files_name_them(void **state)
 static void
 no_file_is_read_twice_or_too_deep(void **state)
 {
-	char name[16], text[64];
+	char name[32], text[64];
 
 	(void)state;
 	assert_null(load(BASE_TEXT "include = \"svipd.conf\"\n"));
