@@ -132,6 +132,7 @@ unit_tests = \
 	%D%/unit/test_daemonise \
 	%D%/unit/test_decide \
 	%D%/unit/test_evidence \
+	%D%/unit/test_facts \
 	%D%/unit/test_frames \
 	%D%/unit/test_heartbeat \
 	%D%/unit/test_holds \

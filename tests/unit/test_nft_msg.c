@@ -216,6 +216,57 @@ a_name_that_is_too_long_is_cut_and_one_that_is_missing_is_none(void **state)
 }
 
 static void
+what_lacks_an_attribute_says_no_more_than_it_has(void **state)
+{
+	struct nlmsghdr *h;
+
+	(void)state;
+	h = mnl_nlmsg_put_header(buf); /* no table */
+	h->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE;
+	mnl_nlmsg_put_extra_header(h, sizeof(struct nfgenmsg));
+	mnl_attr_put_u32(h, NFTA_TABLE_FLAGS, 0);
+	assert_true(nft_parse(buf, h->nlmsg_len, see, NULL));
+	assert_int_equal(seen.kind, NFT_OTHER);
+	h->nlmsg_len = NLMSG_HDRLEN + sizeof(struct nfgenmsg); /* nothing at all */
+	assert_true(nft_parse(buf, h->nlmsg_len, see, NULL));
+	assert_int_equal(seen.kind, NFT_OTHER);
+	/* A table, but no element. */
+	assert_true(nft_parse(
+	    buf, notification(NFT_MSG_NEWSETELEM, "svipd-t", sizeof("svipd-t")), see, NULL));
+	assert_int_equal(seen.kind, NFT_THING);
+	assert_int_equal(seen.left, -1);
+	h = (struct nlmsghdr *)buf; /* a list without one */
+	mnl_attr_nest_end(h, mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS));
+	assert_true(nft_parse(buf, h->nlmsg_len, see, NULL));
+	assert_int_equal(seen.left, -1);
+}
+
+static void
+a_length_that_cannot_be_ends_the_reading(void **state)
+{
+	static const struct {
+		uint32_t len, there;
+		bool good;
+	} cases[] = {
+		{ NLMSG_HDRLEN, NLMSG_HDRLEN, true },
+		{ NLMSG_HDRLEN, NLMSG_HDRLEN - 1, false }, /* not even a header */
+		{ NLMSG_HDRLEN - 1, NLMSG_HDRLEN, false }, { 0, NLMSG_HDRLEN, false },
+		{ NLMSG_HDRLEN + 1, NLMSG_HDRLEN, false }, { UINT32_MAX, NLMSG_HDRLEN, false },
+		{ NLMSG_HDRLEN, NLMSG_HDRLEN + 3, false },    /* something behind it */
+		{ NLMSG_HDRLEN + 1, NLMSG_HDRLEN + 1, true }, /* the last one needs no padding */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+
+		memset(buf + NLMSG_HDRLEN, 0, 8);
+		h->nlmsg_len = cases[i].len;
+		assert_int_equal(nft_parse(buf, cases[i].there, see, NULL), cases[i].good);
+	}
+}
+
+static void
 a_refusal_reads_back(void **state)
 {
 	static const struct {
@@ -439,6 +490,8 @@ main(void)
 		cmocka_unit_test(an_elements_end_reads_back),
 		cmocka_unit_test(changes_are_told_with_the_tables_name),
 		cmocka_unit_test(a_name_that_is_too_long_is_cut_and_one_that_is_missing_is_none),
+		cmocka_unit_test(what_lacks_an_attribute_says_no_more_than_it_has),
+		cmocka_unit_test(a_length_that_cannot_be_ends_the_reading),
 		cmocka_unit_test(a_question_names_the_one_address),
 		cmocka_unit_test(a_token_is_put_and_taken),
 		cmocka_unit_test(nothing_is_put_behind_what_did_not_fit),

@@ -296,6 +296,105 @@ a_link_has_a_name_a_state_and_perhaps_a_mac(void **state)
 	}
 }
 
+/* IPv6 is told by IFA_ADDRESS alone, IPv4 by both; on a point-to-point link IFA_ADDRESS is the other end. */
+static void
+an_address_is_read_from_what_is_told_of_it(void **state)
+{
+	static const uint8_t one[16] = { 10, 0, 0, 1 }, two[16] = { 10, 0, 0, 2 };
+	static const struct {
+		uint8_t family;
+		size_t local, address, flags; /* lengths; 0: not told */
+		uint8_t read[4];
+		bool has_end, wide_flags;
+	} cases[] = {
+		{ AF_INET, 4, 4, 4, { 10, 0, 0, 1 }, true, true },
+		{ AF_INET, 4, 0, 4, { 10, 0, 0, 1 }, false, true },
+		{ AF_INET, 0, 4, 4, { 10, 0, 0, 2 }, false, true },
+		{ AF_INET, 0, 0, 4, { 0, 0, 0, 0 }, false, true },
+		{ AF_INET, 4, 0, 0, { 10, 0, 0, 1 }, false, false }, /* the header's eight flags */
+		{ AF_INET, 4, 0, 2, { 10, 0, 0, 1 }, false, false },
+		{ AF_INET, 16, 0, 4, { 0, 0, 0, 0 }, false, true }, /* no length of this family's */
+		{ AF_INET6, 0, 16, 4, { 10, 0, 0, 2 }, false, true },
+		{ AF_INET6, 0, 4, 4, { 0, 0, 0, 0 }, false, true },
+	};
+	const char *why = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+		size_t len = rtnl_put_dump_addresses(buf, 1);
+		struct ifaddrmsg *ifa = (void *)(buf + NLMSG_HDRLEN);
+		uint32_t flags = IFA_F_NOPREFIXROUTE;
+
+		((struct nlmsghdr *)buf)->nlmsg_type = RTM_NEWADDR;
+		ifa->ifa_family = cases[i].family;
+		ifa->ifa_flags = IFA_F_PERMANENT;
+		if (cases[i].local != 0)
+			len = add_attr(buf, len, IFA_LOCAL, one, cases[i].local);
+		if (cases[i].address != 0)
+			len = add_attr(buf, len, IFA_ADDRESS, two, cases[i].address);
+		if (cases[i].flags != 0)
+			len = add_attr(buf, len, IFA_FLAGS, &flags, cases[i].flags);
+		assert_true(rtnl_parse(buf, len, see, NULL, &why));
+		assert_int_equal(seen.kind, RTNL_ADDRESS);
+		assert_int_equal(seen.address.addr.family, cases[i].family == AF_INET ? 4 : 6);
+		assert_memory_equal(seen.address.addr.bytes, cases[i].read, 4);
+		assert_int_equal(seen.address.has_end, cases[i].has_end);
+		assert_int_equal(seen.address.flags,
+		    cases[i].wide_flags ? IFA_F_NOPREFIXROUTE : IFA_F_PERMANENT);
+	}
+}
+
+static void
+what_is_about_nothing_of_ours_is_passed_over(void **state)
+{
+	char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	struct ifaddrmsg *ifa = (void *)(buf + NLMSG_HDRLEN);
+	const char *why = "";
+	size_t len = rtnl_put_dump_addresses(buf, 1);
+
+	(void)state;
+	nlh->nlmsg_type = RTM_NEWROUTE;
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_int_equal(seen.kind, RTNL_OTHER);
+	nlh->nlmsg_type = RTM_NEWADDR;
+	ifa->ifa_family = AF_PACKET;
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_int_equal(seen.address.addr.family, 0);
+}
+
+static void
+a_message_that_is_too_short_for_what_it_says_is_refused(void **state)
+{
+	static const struct {
+		uint16_t type;
+		uint32_t len;
+		const char *why;
+	} cases[] = {
+		{ RTM_NEWADDR, NLMSG_LENGTH(sizeof(struct ifaddrmsg) - 1), "message too short for its type" },
+		{ RTM_DELADDR, NLMSG_LENGTH(0), "message too short for its type" },
+		{ RTM_NEWLINK, NLMSG_LENGTH(sizeof(struct ifinfomsg) - 1), "message too short for its type" },
+		{ RTM_DELLINK, NLMSG_LENGTH(0), "message too short for its type" },
+		{ RTM_NEWADDR, NLMSG_HDRLEN - 1, "message cut off" },
+		{ RTM_NEWADDR, UINT32_MAX, "message cut off" }, /* less than nothing, as an int */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char buf[RTNL_MSG_MAX] __attribute__((aligned(8))) = { 0 };
+		struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+		const char *why = "";
+
+		nlh->nlmsg_type = cases[i].type;
+		nlh->nlmsg_len = cases[i].len;
+		assert_false(rtnl_parse(buf,
+		    cases[i].len >= NLMSG_HDRLEN && cases[i].len < sizeof(buf) ? cases[i].len : NLMSG_HDRLEN, see,
+		    NULL, &why));
+		assert_string_equal(why, cases[i].why);
+	}
+}
+
 static void
 an_address_is_deleted_with_the_end_that_it_has(void **state)
 {
@@ -369,6 +468,9 @@ main(void)
 		cmocka_unit_test(the_end_of_a_dump_says_whether_it_went_well),
 		cmocka_unit_test(dumps_are_asked_for_and_told_apart_when_they_are_not_consistent),
 		cmocka_unit_test(a_link_has_a_name_a_state_and_perhaps_a_mac),
+		cmocka_unit_test(an_address_is_read_from_what_is_told_of_it),
+		cmocka_unit_test(what_is_about_nothing_of_ours_is_passed_over),
+		cmocka_unit_test(a_message_that_is_too_short_for_what_it_says_is_refused),
 		cmocka_unit_test(an_address_is_deleted_with_the_end_that_it_has),
 		cmocka_unit_test(a_message_cut_off_is_refused),
 		cmocka_unit_test(random_bytes_do_no_harm),

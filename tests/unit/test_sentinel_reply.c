@@ -117,6 +117,10 @@ sentinel_master_is_read(void **state)
 		    0, 0, 0 },
 		{ "ip|[::1]|port|6379|flags|master|config-epoch|1", REPLY_BAD_HOST, "", 0, 0, 0, 0,
 		    0 },
+		{ "ip|10.0.0.300|port|6379|flags|master|config-epoch|1", REPLY_BAD_HOST, "", 0, 0,
+		    0, 0, 0 },
+		{ "ip|redis\x7f|port|6379|flags|master|config-epoch|1", REPLY_BAD_HOST, "", 0, 0, 0,
+		    0, 0 },
 		{ "ip|10.0.0.1/8|port|6379|flags|master|config-epoch|1", REPLY_BAD_HOST, "", 0, 0,
 		    0, 0, 0 },
 		{ "ip|10.0.\x01.1|port|6379|flags|master|config-epoch|1", REPLY_BAD_HOST, "", 0, 0,
@@ -126,6 +130,8 @@ sentinel_master_is_read(void **state)
 		{ "ip|" HOST61 "2|port|6379|flags|master|config-epoch|1", REPLY_BAD_HOST, "", 0, 0,
 		    0, 0, 0 },
 		{ "ip|10.0.0.1|port|6379|flags|master", REPLY_MISSING_FIELD, "", 0, 0, 0, 0, 0 },
+		{ "ip|10.0.0.1|flags|master|config-epoch|1", REPLY_MISSING_FIELD, "", 0, 0, 0, 0,
+		    0 },
 		{ "ip|10.0.0.1|port|6379|config-epoch|1", REPLY_MISSING_FIELD, "", 0, 0, 0, 0, 0 },
 		{ "ip|10.0.0.1|port|6379|flags|master|config-epoch", REPLY_MISSING_FIELD, "", 0, 0,
 		    0, 0, 0 },
@@ -199,6 +205,8 @@ each_odd_reply_has_its_word(void **state)
 		{ ":1\n", REPLY_WRONG_TYPE, REPLY_WRONG_TYPE, REPLY_WRONG_TYPE, REPLY_WRONG_TYPE },
 		{ "*0\n", REPLY_WRONG_TYPE, REPLY_WRONG_TYPE, REPLY_WRONG_TYPE, REPLY_FINE },
 		{ "*2\n:1\n:2\n", REPLY_MISSING_FIELD, REPLY_WRONG_TYPE, REPLY_WRONG_TYPE,
+		    REPLY_WRONG_TYPE },
+		{ "*2\n$8\n10.0.0.1\n:6379\n", REPLY_MISSING_FIELD, REPLY_WRONG_TYPE, REPLY_FINE,
 		    REPLY_WRONG_TYPE },
 		{ "*2\n*0\n*-1\n", REPLY_MISSING_FIELD, REPLY_WRONG_TYPE, REPLY_WRONG_TYPE,
 		    REPLY_WRONG_TYPE },
@@ -284,6 +292,7 @@ role_is_read(void **state)
 		{ "*3\n$6\nmaster\n:0\n*0\n", true },
 		{ "*5\n$5\nslave\n$9\n127.0.0.1\n:6379\n$9\nconnected\n:1\n", false },
 		{ "*2\n$8\nsentinel\n*0\n", false },
+		{ "*1\n+master\n", true },
 		{ "*1\n$7\nmasters\n", false },
 		{ "*1\n$5\nmaste\n", false },
 	};
@@ -318,6 +327,62 @@ known_sentinels_are_read_up_to_a_limit(void **state)
 	assert_int_equal(n, REPLY_SENTINELS_MAX);
 	assert_string_equal(list[0].name, "10.0.0.10");
 	assert_int_equal(list[0].port, 26379);
+	freeReplyObject(r);
+}
+
+static void
+one_sentinel_that_cannot_be_read_spoils_the_list(void **state)
+{
+	static const struct {
+		const char *text;
+		enum reply_fault fault;
+	} cases[] = {
+		{ "*1\n*4\n$2\nip\n$8\n10.0.0.1\n$4\nport\n$5\n26379\n", REPLY_FINE },
+		{ "*1\n*2\n$2\nip\n$8\n10.0.0.1\n", REPLY_MISSING_FIELD },
+		{ "*1\n*2\n$4\nport\n$5\n26379\n", REPLY_MISSING_FIELD },
+		{ "*1\n*4\n$2\nip\n$8\n10.0.0.1\n$4\nport\n$1\n0\n", REPLY_BAD_PORT },
+		{ "*1\n*4\n$2\nip\n$0\n\n$4\nport\n$5\n26379\n", REPLY_BAD_HOST },
+		{ "*2\n*4\n$2\nip\n$8\n10.0.0.1\n$4\nport\n$5\n26379\n:1\n", REPLY_WRONG_TYPE },
+	};
+	struct svip_host list[REPLY_SENTINELS_MAX];
+	int n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct redisReply *r = parse(cases[i].text);
+
+		assert_non_null(r);
+		if (sentinel_reply_sentinels(r, list, &n) != cases[i].fault)
+			fail_msg("case %zu: %s", i, cases[i].text);
+		freeReplyObject(r);
+	}
+}
+
+/* Only a bulk string says what is to be read as a word; and a name ends with its last byte. */
+static void
+messages_of_another_shape_are_about_no_master(void **state)
+{
+	static const char *const texts[] = {
+		"*3\n$7\nmessage\n:1\n$27\nmaster mymaster 10.0.0.1 6379\n",
+		"*3\n$7\nmessage\n$6\n-sdown\n:1\n",
+		"*3\n:1\n$6\n-sdown\n$27\nmaster mymaster 10.0.0.1 6379\n",
+		"*1\n:1\n",
+	};
+	static const char nul[] =
+	    "*3\r\n$7\r\nmessage\r\n$6\r\n-sdown\r\n$26\r\nmaster my\0aster 10.0.0.1 637\r\n";
+	struct sentinel_message msg;
+	struct redisReply *r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		r = parse(texts[i]);
+		assert_false(sentinel_reply_message(r, &msg));
+		assert_false(sentinel_reply_subscribed(r, "-sdown"));
+		freeReplyObject(r);
+	}
+	r = parse_bytes(nul, sizeof(nul) - 1);
+	assert_non_null(r);
+	assert_false(sentinel_reply_message(r, &msg));
 	freeReplyObject(r);
 }
 
@@ -359,6 +424,8 @@ events_are_read(void **state)
 		{ "message|+new-epoch|7", NEWS_OTHER, NULL, NULL },
 		{ "message|+tilt|#tilt mode entered", NEWS_OTHER, NULL, NULL },
 		{ "message|+switch-master|mymaster 10.0.0.1 6379 10.0.0.2", NEWS_OTHER, NULL,
+		    NULL },
+		{ "message|+slave|slave x 10.0.0.2 1 of mymaster 10.0.0.1 6379", NEWS_OTHER, NULL,
 		    NULL },
 		{ "message|-sdown|", NEWS_OTHER, NULL, NULL },
 		{ "message|-sdown", NEWS_OTHER, NULL, NULL },
@@ -417,7 +484,7 @@ confirmations_and_messages_are_told_apart(void **state)
 static void
 texts_are_clean_and_bounded(void **state)
 {
-	char bytes[400] = "-ERR \x1b[31mred\x07 \xff", text[REPLY_TEXT_MAX];
+	char bytes[400] = "-ERR \x1b[31mred\x07 \xff\x7f", text[REPLY_TEXT_MAX];
 	size_t len = strlen(bytes);
 	struct redisReply *r;
 	(void)state;
@@ -428,7 +495,13 @@ texts_are_clean_and_bounded(void **state)
 	assert_non_null(r);
 	reply_text(r, REPLY_ERROR, text);
 	assert_int_equal(strlen(text), REPLY_TEXT_MAX - 1);
-	assert_memory_equal(text, "ERR ?[31mred? ?xx", 17);
+	assert_memory_equal(text, "ERR ?[31mred? ??xx", 18);
+	freeReplyObject(r);
+	r = parse("-NOAUTH please\n");
+	assert_string_equal(reply_text(r, REPLY_NO_AUTH, text), "NOAUTH please");
+	freeReplyObject(r);
+	r = parse("+OK\n"); /* no error: the fault's word */
+	assert_string_equal(reply_text(r, REPLY_WRONG_TYPE, text), "wrong-type");
 	freeReplyObject(r);
 	assert_string_equal(reply_text(NULL, REPLY_NO_CONNECTION, text), "no-connection");
 }
@@ -624,6 +697,8 @@ main(void)
 		cmocka_unit_test(a_nul_inside_an_address_is_refused),
 		cmocka_unit_test(role_is_read),
 		cmocka_unit_test(known_sentinels_are_read_up_to_a_limit),
+		cmocka_unit_test(one_sentinel_that_cannot_be_read_spoils_the_list),
+		cmocka_unit_test(messages_of_another_shape_are_about_no_master),
 		cmocka_unit_test(events_are_read),
 		cmocka_unit_test(confirmations_and_messages_are_told_apart),
 		cmocka_unit_test(texts_are_clean_and_bounded),
