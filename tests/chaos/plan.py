@@ -161,20 +161,24 @@ def _make(r, s, number, at):
 
 
 def _deposed(r, s, number, at):
-    """Two faults: a holder's svipd can't act, and then its master is to go. What the fence is for."""
+    """Two faults: a holder's svipd can't act, while its master goes. What leases and the fence are for.
+
+    A planned failover is through after 0.2 to 1.2 s, so svipd is hit a moment after it was asked for: its lease is fresh then.
+    """
     inst = r.randrange(len(s.instances))
     holder = {"host": "holder", "instance": inst}
-    first = Fault(number, round(at, 2), r.choice(["svipd pause", "svipd pause", "svipd kill", "svipd successor"]),
-                  round(r.uniform(0.5, 7), 2), holder)
-    at = round(at + r.uniform(0.05, 1.2), 2)
+    kind = r.choice(["svipd pause", "svipd pause", "svipd pause", "svipd kill", "svipd successor"])
+    hit = Fault(0, at, kind, round(r.uniform(0.5, 7), 2), holder)
     lasts = round(r.uniform(2, 7), 2)
-    second = r.choice([
-        Fault(number + 1, at, "sentinel failover", 0.0, {"host": r.choice(s.sentinels), "instance": inst}),
-        Fault(number + 1, at, "sentinel failover", 0.0, {"host": r.choice(s.sentinels), "instance": inst}),
-        Fault(number + 1, at, "isolate", lasts, {**holder, "keep": ["client"]}),
-        Fault(number + 1, at, "redis kill", lasts, holder),
-        Fault(number + 1, at, "redis pause", lasts, holder)])
-    return [first, second]
+    planned = Fault(0, at, "sentinel failover", 0.0, {"host": r.choice(s.sentinels), "instance": inst})
+    some = r.choice([[planned, hit]] * 4 + [
+        [hit, Fault(0, at, "isolate", lasts, {**holder, "keep": ["client"]})],
+        [hit, Fault(0, at, "redis kill", lasts, holder)],
+        [hit, Fault(0, at, "redis pause", lasts, holder)]])
+    some[1].at = at + r.uniform(0.02, 0.9)
+    for i, fault in enumerate(some):
+        fault.number, fault.at = number + i, round(fault.at, 2)
+    return some
 
 
 def faults(s, seconds):
