@@ -86,6 +86,8 @@ claim_answer(const struct core *c, struct instance *in, svip_ms now)
 	in->yield_id = best->claim_id;
 	if (in->floor <= best->claim_epoch)
 		in->floor = best->claim_epoch + 1;
+	/* Whoever takes by this yield counts on it, however old the promise before is. */
+	in->below_since = SVIP_NEVER;
 	if (in->claim_id != 0 && in->claim_epoch < in->floor)
 		claim_end(in);
 	return true;

@@ -50,15 +50,23 @@ enum what {
 	DO_ALL, /* how many */
 };
 
-/* One Sentinel's newest word about an instance. */
+/* One Sentinel's words about an instance; the dates as doc/SAFETY.md has them. */
 struct word {
-	bool valid, me, down;
+	bool valid, me, down; /* the newest; a newer epoch isn't overtaken */
 	uint64_t epoch;
 	svip_ms asked;
-	/* Not before this can it have begun to deny everybody below its epoch; SVIP_NEVER: it doesn't deny. */
-	svip_ms since;
-	bool told_me; /* the newest word in order, whatever was overtaken later */
+	bool told_me; /* the newest in order */
 	uint64_t told_epoch;
+	int told_host;
+	svip_ms
+	    named; /* not before this can it have begun to deny everybody below told_epoch; SVIP_NEVER: it doesn't */
+	svip_ms
+	    run; /* the first of an unbroken run of "the master before is down"; SVIP_NEVER: none */
+	uint64_t run_epoch;
+	int run_host;
+	bool proved;     /* an event of before can't come any more */
+	int switched_to; /* since the run began; -1: none */
+	svip_ms switch_heard, doubt_heard;
 };
 
 /* One instance as its adapters have it. */
@@ -79,7 +87,9 @@ struct account {
 	bool promised;
 	uint64_t promise; /* never to hold at this epoch or below */
 	uint64_t last_yield;
+	svip_ms yielded_at;
 	uint64_t claim_epoch, claim_id; /* as last sent */
+	uint64_t old_epoch, old_id;     /* the claim before */
 	unsigned yielded; /* bit per node: a heartbeat with a yield to that was posted */
 };
 
@@ -88,7 +98,14 @@ static struct core_actions out;
 static struct account account[INSTANCES];
 static svip_ms now;
 static bool maintenance, stopping, prompt, punctual;
-static uint64_t incarnation[NODES], sequence[NODES];
+static svip_ms listening[SENTINELS];
+
+/* A peer. How late a process of its may be stands in its incarnation's lowest bit. */
+static struct {
+	uint64_t incarnation, sequence;
+	bool echoed;   /* a heartbeat with a fresh echo was posted */
+	svip_ms guard; /* of those that this node has echoed last; -1: none */
+} peers[NODES];
 
 static const struct svip_host hosts[4] = { { "10.0.0.11", 6379 }, { "10.0.0.12", 6379 },
 	{ "10.0.0.13", 6379 }, { "redis-1", 6379 } };
@@ -125,19 +142,39 @@ lease_of(const struct account *a, uint64_t epoch)
 	return best;
 }
 
+static svip_ms
+guard_of(uint64_t incarnation)
+{
+	return (incarnation & 1) != 0 ? 2200 : 60;
+}
+
+/* How long anybody's lease and late release can last, at least. */
+static svip_ms
+patience(void)
+{
+	svip_ms fast = 1000000 + core.conf.drift_ppm, slow = 1000000 - core.conf.drift_ppm;
+	svip_ms guard = core.conf.guard_least_ms;
+
+	for (int p = 0; p < core.conf.n_nodes; p++) {
+		svip_ms g = peers[p].guard == -1 ? core.conf.guard_unheard_ms : peers[p].guard;
+
+		if (p != core.conf.self && g > guard)
+			guard = g;
+	}
+	return (core.conf.lease_ms * fast + slow - 1) / slow + guard;
+}
+
 /* So many Sentinels have denied everybody below this epoch for so long that nobody's lease can run any more. */
 static bool
 waited(const struct account *a, uint64_t epoch)
 {
 	int n = core.conf.n_sentinels, blocking = n - n / 2, long_enough = 0;
-	svip_ms fast = 1000000 + core.conf.drift_ppm, slow = 1000000 - core.conf.drift_ppm;
-	svip_ms wait = (core.conf.lease_ms * fast + slow - 1) / slow + core.conf.guard_least_ms;
 
 	for (int s = 0; s < n; s++) {
 		const struct word *w = &a->word[s];
 
-		long_enough += w->told_me && w->told_epoch == epoch && w->since != SVIP_NEVER &&
-		               now >= w->since + wait;
+		long_enough += w->told_me && w->told_epoch == epoch && w->named != SVIP_NEVER &&
+		               now >= w->named + patience();
 	}
 	return long_enough >= blocking;
 }
@@ -158,6 +195,8 @@ check_take(const struct account *a, const struct instance *in)
 	MUST(a->looked && !maintenance && !stopping && !a->forgotten && a->link);
 	MUST(a->role && now - a->role_asked <= core.conf.lease_ms);
 	MUST(!a->promised || in->hold_epoch > a->promise);
+	for (int p = 0; p < core.conf.n_nodes && core.conf.guard_ms > core.conf.guard_least_ms; p++)
+		MUST(p == core.conf.self || peers[p].echoed);
 	MUST(all_yielded(a, in) || waited(a, in->hold_epoch));
 }
 
@@ -199,7 +238,8 @@ check_action(const struct core_action *x)
 		MUST(x->from <= CORE_FAULT && x->to <= CORE_FAULT && x->reason < WHY_REASONS);
 		MUST(x->until >= 0);
 		return;
-	case ACT_VOID:
+	case ACT_VOID: /* who was yielded to last may have taken, and counts on it */
+		MUST(now - a->yielded_at > patience());
 		a->promised = false;
 		return;
 	case ACT_POLL:
@@ -245,12 +285,35 @@ check_told(const struct hb_instance *h, int i)
 		if (!a->promised || a->promise < h->yield_epoch)
 			a->promise = h->yield_epoch;
 		a->promised = true;
+		a->yielded_at = now;
 	}
 	a->last_yield = h->yield_id;
-	if (h->claim_id != a->claim_id || h->claim_epoch != a->claim_epoch)
+	if (h->claim_id != a->claim_id || h->claim_epoch != a->claim_epoch) {
 		a->yielded = 0;
+		a->old_id = a->claim_id;
+		a->old_epoch = a->claim_epoch;
+	}
 	a->claim_id = h->claim_id;
 	a->claim_epoch = h->claim_epoch;
+}
+
+/* Whose heartbeats this node says it has heard counts on its patience from now on. */
+static void
+note_echoes(const struct heartbeat *hb)
+{
+	for (int p = 0; p < core.conf.n_nodes; p++) {
+		svip_ms most = -1;
+
+		for (int k = 0; k < hb->n_echoes; k++) {
+			const struct hb_echo *e = &hb->echo[k];
+
+			if (memcmp(e->node, core.conf.node[p], 16) == 0 &&
+			    guard_of(e->incarnation) > most)
+				most = guard_of(e->incarnation);
+		}
+		if (most != -1)
+			peers[p].guard = most;
+	}
 }
 
 static void
@@ -269,6 +332,7 @@ send_heartbeats(void)
 		MUST(hb.n_instances == next - first);
 		len = hb_encode(&hb, 0, bytes, sizeof(bytes));
 		MUST(len > 0 && hb_decode(bytes, len, &again, &why));
+		note_echoes(&hb);
 		for (int i = first; i < next && !core.conf.observe; i++)
 			check_told(&hb.instance[i - first], i);
 	} while (next < core.conf.n_instances);
@@ -379,12 +443,45 @@ answer_all(void)
 
 /* ---- Sentinels ---- */
 
+/* It names this node. */
+static void
+note_me(struct word *w, const struct view *v)
+{
+	if (w->told_me && w->told_epoch == v->epoch && w->named != SVIP_NEVER)
+		return;
+	w->named = now + 1;
+	if (w->run != SVIP_NEVER && v->epoch == w->run_epoch + 1) {
+		if (w->switched_to == -1)
+			return; /* the news may still come */
+		if (svip_host_same(&hosts[w->switched_to], &v->master))
+			w->named = w->run;
+	}
+	w->run = SVIP_NEVER;
+}
+
+static void
+note_other(struct word *w, const struct view *v, int s, int host)
+{
+	bool goes_on = w->run != SVIP_NEVER && !w->told_me && w->run_epoch == v->epoch &&
+	               w->run_host == host && !(w->switched_to != -1 && v->asked > w->switch_heard);
+
+	if (v->down && goes_on)
+		return;
+	w->run = SVIP_NEVER;
+	if (!v->down || listening[s] > v->asked || w->switch_heard >= v->asked ||
+	    w->doubt_heard >= v->asked)
+		return;
+	w->run = now + 1;
+	w->run_epoch = v->epoch;
+	w->run_host = host;
+	w->proved = false;
+	w->switched_to = -1;
+}
+
 /* As the core has it: the later question has the later word, but a newer epoch is never overtaken. */
 static void
-note_word(struct word *w, const struct view *v)
+note_word(struct word *w, const struct view *v, int s, int host)
 {
-	bool was_run = w->valid && !w->told_me && w->since != SVIP_NEVER;
-
 	if (w->valid && v->asked < w->asked) {
 		if (v->epoch > w->epoch) {
 			w->epoch = v->epoch;
@@ -392,27 +489,41 @@ note_word(struct word *w, const struct view *v)
 		}
 		return;
 	}
-	if (v->me && w->valid && w->told_me && w->told_epoch == v->epoch)
-		; /* still */
-	else if (v->me)
-		w->since = was_run && v->epoch == w->told_epoch + 1 ? w->since : now;
-	else if (!v->down)
-		w->since = SVIP_NEVER;
-	else if (!was_run || w->told_epoch != v->epoch)
-		w->since = now;
+	if (v->me)
+		note_me(w, v);
+	else
+		note_other(w, v, s, host);
 	w->valid = true;
 	w->me = w->told_me = v->me;
 	w->epoch = w->told_epoch = v->epoch;
+	w->told_host = host;
 	w->down = v->down;
 	w->asked = v->asked;
 }
 
-/* A run of down views doesn't outlive its connections. */
 static void
-note_break(struct word *w)
+note_news(struct word *w, enum sentinel_news news, int host)
 {
-	if (!w->told_me)
-		w->since = SVIP_NEVER;
+	if (news == NEWS_CLEARED || news == NEWS_RESET) {
+		w->doubt_heard = now + 1;
+		w->run = SVIP_NEVER;
+		if (news == NEWS_RESET)
+			w->named = SVIP_NEVER;
+	}
+	if (news != NEWS_SWITCH)
+		return;
+	w->switch_heard = now + 1;
+	if (w->run == SVIP_NEVER || !w->proved) {
+		w->run = SVIP_NEVER;
+	} else if (w->told_me) {
+		if (w->me && w->epoch == w->told_epoch && w->told_host == host)
+			w->named = w->run;
+		w->run = SVIP_NEVER;
+	} else if (w->switched_to == -1) {
+		w->switched_to = host;
+	} else if (w->switched_to != host) {
+		w->run = SVIP_NEVER;
+	}
 }
 
 static uint64_t
@@ -431,7 +542,7 @@ say(int i, int s, const uint8_t *e)
 		.down = (e[3] & 4) != 0,
 		.valid = true };
 
-	note_word(&account[i].word[s], &v);
+	note_word(&account[i].word[s], &v, s, e[3] & 3);
 	post(&(struct core_event){ .kind = EV_VIEW, .instance = i, .sentinel = s, .view = v });
 }
 
@@ -440,8 +551,7 @@ tell_news(int i, int s, const uint8_t *e)
 {
 	enum sentinel_news news = (enum sentinel_news)(e[3] >> 2 & 3);
 
-	if (news == NEWS_CLEARED || news == NEWS_RESET)
-		note_break(&account[i].word[s]);
+	note_news(&account[i].word[s], news, e[3] & 3);
 	post(&(struct core_event){
 	    .kind = EV_NEWS, .instance = i, .sentinel = s, .news = news, .to = hosts[e[3] & 3] });
 }
@@ -449,8 +559,9 @@ tell_news(int i, int s, const uint8_t *e)
 static void
 break_session(int s)
 {
+	listening[s] = SVIP_NEVER;
 	for (int i = 0; i < core.conf.n_instances; i++)
-		note_break(&account[i].word[s]);
+		account[i].word[s].run = SVIP_NEVER;
 	post(&(struct core_event){ .kind = EV_SESSION, .sentinel = s });
 }
 
@@ -465,6 +576,7 @@ enum {
 	BEAT_STALE = 32,
 	BEAT_OTHER_CONFIG = 64,
 	BEAT_TWICE = 128,
+	BEAT_OLD = 32, /* in the spare byte: yields to the claim before */
 };
 
 static void
@@ -473,7 +585,10 @@ fill_instance(struct hb_instance *h, int i, int p, const uint8_t *e)
 	struct account *a = &account[i];
 
 	*h = (struct hb_instance){ .id = core.inst[i].id, .state = CORE_BACKUP };
-	if ((e[3] & BEAT_YIELD) != 0 && a->claim_id != 0) {
+	if ((e[3] & BEAT_YIELD) != 0 && (e[6] & BEAT_OLD) != 0) {
+		h->yield_epoch = a->old_id != 0 ? a->old_epoch : 0;
+		h->yield_id = a->old_id;
+	} else if ((e[3] & BEAT_YIELD) != 0 && a->claim_id != 0) {
 		h->yield_epoch = a->claim_epoch;
 		h->yield_id = a->claim_id;
 		if ((e[3] & BEAT_NO_ECHO) == 0)
@@ -498,15 +613,17 @@ beat(int i, int p, const uint8_t *e)
 	if (p == core.conf.self)
 		return;
 	if ((e[3] & BEAT_REBORN) != 0)
-		incarnation[p] += 1000;
+		peers[p].incarnation = (peers[p].incarnation + 1000) | (e[6] > 127);
+	peers[p].echoed |= (e[3] & BEAT_NO_ECHO) == 0;
 	memset(&hb, 0, sizeof(hb));
 	hb.cluster = core.conf.cluster;
 	memcpy(hb.node, core.conf.node[p], 16);
-	hb.incarnation = incarnation[p];
-	hb.sequence = (e[3] & BEAT_STALE) != 0 ? sequence[p] - (e[6] & 3u) : ++sequence[p];
+	hb.incarnation = peers[p].incarnation;
+	hb.sequence =
+	    (e[3] & BEAT_STALE) != 0 ? peers[p].sequence - (e[6] & 3u) : ++peers[p].sequence;
 	hb.sent_us = (uint64_t)now * 1000;
 	hb.lease_ms = (uint32_t)core.conf.lease_ms + ((e[3] & BEAT_OTHER_CONFIG) != 0 ? e[6] : 0);
-	hb.guard_ms = (uint32_t)core.conf.guard_least_ms + (e[6] > 127 ? 2140 : 0);
+	hb.guard_ms = (uint32_t)guard_of(hb.incarnation);
 	hb.digest_safety[0] = (e[3] & BEAT_OTHER_CONFIG) != 0;
 	hb.maintenance = (e[6] & 8) != 0;
 	hb.observe = (e[6] & 16) != 0;
@@ -545,7 +662,10 @@ open_account(struct account *a)
 	a->there = a->before = true; /* nobody knows */
 	a->earn_after = a->inherited_until = a->role_asked = SVIP_LONG_AGO;
 	for (int s = 0; s < SENTINELS; s++)
-		a->word[s].since = SVIP_NEVER;
+		a->word[s] = (struct word){ .named = SVIP_NEVER,
+			.run = SVIP_NEVER,
+			.switch_heard = SVIP_LONG_AGO,
+			.doubt_heard = SVIP_LONG_AGO };
 }
 
 static void
@@ -604,9 +724,12 @@ carry_out(const uint8_t *e)
 		tell_news(i, s, e);
 		break;
 	case DO_LISTENING:
+		listening[s] = now + 1;
 		post(&(struct core_event){ .kind = EV_LISTENING, .sentinel = s });
 		break;
 	case DO_PONG:
+		for (int k = 0; k < core.conf.n_instances; k++)
+			account[k].word[s].proved |= now - e[5] >= account[k].word[s].run;
 		post(&(struct core_event){ .kind = EV_PONG, .sentinel = s, .asked = now - e[5] });
 		break;
 	case DO_SESSION:
@@ -721,9 +844,13 @@ start(const uint8_t *b)
 	now = START;
 	for (int p = 0; p < NODES; p++) {
 		conf.node[p][15] = (uint8_t)(11 + p);
-		incarnation[p] = 1000 + (uint64_t)p;
-		sequence[p] = 10;
+		peers[p].incarnation = 1000u + 2u * (unsigned)p + (b[12] >> p & 1);
+		peers[p].sequence = 10;
+		peers[p].echoed = false;
+		peers[p].guard = -1;
 	}
+	for (int s = 0; s < SENTINELS; s++)
+		listening[s] = SVIP_NEVER;
 	for (int i = 0; i < INSTANCES; i++) {
 		ids[i] = 100 + (uint64_t)i;
 		open_account(&account[i]);
