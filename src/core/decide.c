@@ -375,7 +375,8 @@ judge_unnamed(struct core *c, int i, svip_ms now, struct core_actions *out)
 }
 
 /* An operator has reset the Sentinels when a majority stays below the promised epoch for as long as any lease
- * could last: then nobody can hold at that epoch any more, and the promise is void. */
+ * could last, or names this node at that very epoch (SENTINEL RESET amid a failover: the old master gets the new epoch): then
+ * nobody else can hold at that epoch any more, and the promise is void. */
 static svip_ms
 judge_promise(struct core *c, int i, svip_ms now, struct core_actions *out)
 {
@@ -386,7 +387,8 @@ judge_promise(struct core *c, int i, svip_ms now, struct core_actions *out)
 	for (int s = 0; s < c->conf.n_sentinels; s++) {
 		const struct view *v = &in->view[s];
 
-		below += v->valid && v->asked > now - c->conf.lease_ms && v->epoch + 1 < in->floor;
+		below += v->valid && v->asked > now - c->conf.lease_ms &&
+		         (v->epoch + 1 < in->floor || (v->epoch + 1 == in->floor && v->me));
 	}
 	if (below < lease_majority(c->conf.n_sentinels)) {
 		in->below_since = SVIP_NEVER;

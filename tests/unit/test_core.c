@@ -962,6 +962,28 @@ a_promise_is_void_after_a_reset_of_the_sentinels(void **state)
 	assert_int_equal(core->inst[0].floor, 0);
 }
 
+/* The old master is named at the epoch that it has promised to another. */
+static void
+a_promise_is_void_after_a_reset_amid_a_failover(void **state)
+{
+	svip_ms began;
+
+	(void)state;
+	views(&theirs, 50);
+	claim_from(1, 50, 99);
+	claim_from(1, 0, 0);
+	assert_int_equal(core->inst[0].floor, 51);
+	for (began = now; now - began <= 2 * WAIT; now += 100)
+		views(&theirs, 50); /* the one that was promised: for ever */
+	assert_int_equal(core->inst[0].floor, 51);
+	for (began = now; now - began <= WAIT; now += 100) {
+		views(&mine, 50);
+		assert_int_equal(core->inst[0].floor, 51);
+	}
+	views(&mine, 50);
+	assert_int_equal(core->inst[0].floor, 0);
+}
+
 /* The peer may have taken by the last yield only a moment ago, whatever was promised long before. */
 static void
 a_promise_is_not_void_while_a_younger_yield_may_be_in_use(void **state)
@@ -1264,6 +1286,7 @@ main(void)
 		T(an_epoch_beyond_all_epochs_is_no_claim),
 		T(a_claim_of_another_configuration_is_ignored),
 		T(a_promise_is_void_after_a_reset_of_the_sentinels),
+		T(a_promise_is_void_after_a_reset_amid_a_failover),
 		T(a_promise_is_not_void_while_a_younger_yield_may_be_in_use),
 		T(a_recording_of_an_earlier_life_is_refused),
 		T(a_process_counts_only_once_it_has_echoed_this_one),
