@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What goes wrong and when it is mended: one fault after another, overlapping, until the calm. Judges nothing. */
+#include <string.h>
+
 #include "sim.h"
 
 enum fault {
@@ -23,12 +25,18 @@ enum fault {
 	RESTART,  /* svipd, killed and started again at once, or replaced */
 	MUTE,     /* heartbeats from a host get lost, nothing else */
 	LATE,     /* a story: a holder whose kernel may be late, and others who may not know it */
+	RESET,    /* SENTINEL RESET */
+	TILT,     /* a Sentinel answers and acts on nothing */
+	SET,      /* a clock is set */
+	FREEZE,   /* the whole machine, which doesn't know of it */
+	CONF,     /* svipd, started again with another configuration */
 	FAULTS
 };
 
 const struct mix fault_mixes[] = {
-	/* cut isolate one-way crash redis pause kill stop sentinel force flip link remove slow stall relapse trap restart mute late */
-	{ "all", false, false, { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1, 2, 2, 1, 2, 2, 1, 1 } },
+	/* cut isolate one-way crash redis pause kill stop sentinel force flip link remove slow stall relapse trap restart mute late reset tilt set freeze conf */
+	{ "all", false, false,
+	    { 2, 2, 2, 2, 2, 3, 2, 1, 2, 2, 1, 1, 1, 2, 2, 1, 2, 2, 1, 1, 1, 1, 1 } },
 	{ "cuts", false, false, { 3, 3, 4, 0, 1, 1, 0, 0, 0, 3, 1, 0, 0, 4, 2, 2 } },
 	{ "lives", false, false, { 0, 1, 0, 3, 2, 2, 4, 2, 3, 2, 1, 0, 1, 0, 0, 0, 1, 6 } },
 	{ "pauses", false, false, { 1, 1, 1, 0, 1, 8, 1, 0, 1, 2, 1, 0, 1, 1, 3, 1, 6, 1 } },
@@ -36,6 +44,10 @@ const struct mix fault_mixes[] = {
 	{ "relapses", true, false, { 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 8 } },
 	{ "lates", true, false, { 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 8 } },
 	{ "traps", false, false, { 0, 2, 0, 0, 1, 0, 0, 1, 0, 4, 1, 1, 1, 0, 0, 0, 9, 3 } },
+	{ "machines", false, false,
+	    { [CUT] = 1, [ISOLATE] = 1, [REDIS] = 1, [FORCE] = 3, [FREEZE] = 8 } },
+	{ "confs", true, false,
+	    { [CUT] = 3, [ISOLATE] = 3, [REDIS] = 1, [FORCE] = 4, [CONF] = 4 } },
 	{ "successors", true, true, { [RESTART] = 1 } },
 	{ "single", false, false, { 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 0, 1, 1 } },
 	{ 0 },
@@ -70,7 +82,7 @@ static void
 host_down(struct sim *s, int h)
 {
 	s->host_up[h] = false;
-	s->sentinel[h].up = false;
+	sentinel_up(s, h, false);
 	s->redis_up[h] = false;
 	if (h < s->n_nodes) {
 		kernel_boot(s, h);
@@ -86,7 +98,7 @@ host_up(struct sim *s, int h)
 	say(s, "host %d is back", h);
 	if (h < s->n_sentinels) {
 		sentinel_restart(s, h);
-		s->sentinel[h].up = true;
+		sentinel_up(s, h, true);
 	}
 	s->host_up[h] = true;
 	if (h >= s->n_nodes)
@@ -103,6 +115,10 @@ mend(struct sim *s, struct event *e)
 {
 	int x = e->a;
 
+	if (s->kernel[x].frozen && (enum fault)e->b > ONE_WAY && (enum fault)e->b != FLIP) {
+		queue_add(s, s->kernel[x].thaws + 1, *e);
+		return;
+	}
 	switch ((enum fault)e->b) {
 	case CUT:
 	case ISOLATE:
@@ -126,6 +142,7 @@ mend(struct sim *s, struct event *e)
 	case KILL:
 	case STOP:
 	case RESTART:
+	case CONF:
 		if (!s->node[x].alive && s->host_up[x])
 			node_start(s, x);
 		return;
@@ -145,9 +162,20 @@ mend(struct sim *s, struct event *e)
 	case TRAP:
 	case MUTE:
 	case LATE:
+	case RESET:
+	case TILT:
+	case SET:
+	case FREEZE:
 	case FAULTS:
 		return;
 	}
+}
+
+static void
+run_look(struct sim *s, struct event *e)
+{
+	if (s->node[e->a].alive && s->node[e->a].life == e->gen)
+		node_look(s, e->a);
 }
 
 static void
@@ -204,6 +232,8 @@ sprung(const struct node *n)
 		return n->order.take && n->order.call > CALL_ENTRY && n->order.call <= CALL_NOTE;
 	case TRAP_DROP:
 		return n->order.call >= CALL_ERASE;
+	case TRAP_FILTER:
+		return n->order.call == CALL_FILTER;
 	}
 	return false;
 }
@@ -214,7 +244,14 @@ set_trap(struct sim *s, int x, sim_us lasts)
 	struct trap *t = &s->node[x].trap;
 
 	t->calls = 1 + draw(s, 8);
-	t->kind = (enum trap_kind)draw(s, 3);
+	t->kind = (enum trap_kind)draw(s, 4);
+	if (t->kind ==
+	    TRAP_FILTER) { /* an order dated before a pause; see fault_trap for what follows */
+		*t = (struct trap){ .calls = 1,
+			.kind = TRAP_FILTER,
+			.lasts = draw_us(s, 100 * MS, s->lease_ms * MS) };
+		return;
+	}
 	t->kill = chance(s, 0.3);
 	t->lasts = t->kill ? draw_us(s, 0, s->lease_ms * MS) : lasts;
 	if (chance(s, 0.6)) /* about as long as a dated order lives, or a guard; or a lease */
@@ -232,7 +269,7 @@ fault_trap(struct sim *s, int x)
 		return false;
 	n->trap.calls = 0;
 	s->trapped++;
-	if (chance(s, 0.3))
+	if (chance(s, n->trap.kind == TRAP_FILTER ? 0.8 : 0.3))
 		sentinel_force(s, draw(s, s->n_sentinels));
 	say(s, "FAULT node %d is %s before call %d, for %.3f s", x,
 	    n->trap.kill ? "killed" : "stopped", (int)n->order.call,
@@ -241,7 +278,12 @@ fault_trap(struct sim *s, int x)
 		node_end(s, x);
 	} else {
 		n->paused = true;
-		if (chance(s, 0.5)) /* and once more in the same turn */
+		if (n->trap.kind ==
+		    TRAP_FILTER) /* and killed before it lets go at the lease's end */
+			n->trap = (struct trap){ .calls = 1 + draw(s, 12),
+				.kill = true,
+				.lasts = 3 * s->lease_ms * MS };
+		else if (chance(s, 0.5)) /* and once more in the same turn */
 			set_trap(s, x, draw_us(s, 0, 4 * SECOND));
 	}
 	queue_add(s, s->now + lasts, e);
@@ -330,12 +372,15 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 	static const char *const words[] = { "partition", "isolation", "one-way cuts", "crash",
 		"redis down", "pause", "kill", "stop", "sentinel restart", "forced failover",
 		"flips", "link down", "removal", "slow", "stall", "relapse", "trap", "restart",
-		"mute", "late" };
+		"mute", "late", "reset", "tilt", "clock set", "freeze", "another configuration" };
+	static const bool uncut[HOSTS_MAX][HOSTS_MAX];
 	int at = x != -1 ? x : victim(s), i = draw(s, s->n_sentinels);
 	struct event e = { .run = mend, .a = at, .b = (int)f };
 	struct node *n = &s->node[at];
 
 	x = at;
+	if (s->kernel[x].frozen && f > ONE_WAY)
+		return;
 	say(s, "FAULT %s, host %d, for %.3f s", words[f], x, (double)lasts / SECOND);
 	trace(s, f);
 	switch (f) {
@@ -360,6 +405,11 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 		node_end(s, x);
 		lasts /= 4;
 		break;
+	case CONF: /* A configuration that nobody has heard of counts with nobody. */
+		if (memcmp(s->cut, uncut, sizeof(uncut)) != 0)
+			return;
+		n->other = !n->other;
+		/* fall through */
 	case RESTART:
 		node_end(s, x);
 		lasts = draw_us(s, 0, 300 * MS);
@@ -372,6 +422,18 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 		return;
 	case LATE:
 		late(s, x);
+		return;
+	case RESET:
+		sentinel_reset(s, i);
+		return;
+	case TILT:
+		s->sentinel[i].tilt_until = s->now + lasts;
+		return;
+	case SET:
+		node_post(s, x, &(struct core_event){ .kind = EV_JUMP });
+		return;
+	case FREEZE:
+		kernel_freeze(s, x, lasts);
 		return;
 	case STOP:
 		node_post(s, x, &(struct core_event){ .kind = EV_STOP });
@@ -399,7 +461,9 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 	case REMOVE:
 		if (s->kernel[x].there) {
 			kernel_gone(s, x, "another hand");
-			node_look(s, x);
+			/* A notification may get lost; that is told some time, and everything is read again. */
+			queue_add(s, s->now + (chance(s, 0.7) ? 0 : draw_us(s, 0, SECOND)),
+			    (struct event){ .run = run_look, .a = x, .gen = n->life });
 		}
 		return;
 	case SLOW: /* until another one makes it quick again */
@@ -485,6 +549,9 @@ fault_heal_all(struct sim *s)
 		s->mute[h] = 0;
 		s->node[h].stalled[QUERY] = s->node[h].stalled[EVENTS] = 0;
 		node_post(s, h, &(struct core_event){ .kind = EV_LINK, .yes = true });
+		if (s->node[h].other)
+			node_end(s, h);
+		s->node[h].other = false;
 		if (!s->node[h].alive)
 			node_start(s, h);
 		else if (s->node[h].paused)

@@ -177,6 +177,7 @@ call(struct sim *s, int x)
 		return close_undone(s, x);
 	case CALL_NOTE: /* a renewal before it is one: it is true whatever the kernel makes of it */
 		k->record = true;
+		k->record_other = n->other;
 		k->record_epoch = o->epoch;
 		k->record_until = o->until;
 		return o->take ? CALL_NONE : first_call(k);
@@ -213,6 +214,11 @@ run_order(struct sim *s, struct event *e)
 
 	if (n->life != (uint64_t)e->b || (o->call == CALL_ENTRY && e->gen < s->kernel[e->a].valid))
 		return;
+	if (s->kernel[e->a].frozen) {
+		queue_add(s, s->kernel[e->a].thaws, *e);
+		e->data = NULL;
+		return;
+	}
 	n->order = *o;
 	if (n->paused) { /* what the kernel answers is kept */
 		while (n->order.call != CALL_NONE)
@@ -255,7 +261,11 @@ order(struct sim *s, int x, struct order o)
 void
 hands_hold(struct sim *s, int x, uint64_t epoch, svip_ms until)
 {
-	s->kernel[x].until = until;
+	struct kernel *k = &s->kernel[x];
+
+	k->until = until;
+	k->lease_ms = s->node[x].lease_ms;
+	k->n_sentinels = s->node[x].n_sentinels;
 	order(s, x, (struct order){ .call = CALL_ENTRY, .until = until, .epoch = epoch });
 }
 
@@ -284,8 +294,9 @@ hands_start(struct sim *s, int x)
 		there = false;
 	now = kernel_ms(s, x);
 	if (SIM_MISTAKE_OVER)
-		k->record_until = now + s->lease_ms;
-	if (k->record && k->record_until > now && n->link_up && there) {
+		k->record_until = now + n->lease_ms;
+	if (k->record && k->record_other == n->other && k->record_until > now && n->link_up &&
+	    there) {
 		say(s, "node %d goes on with the hold at epoch %llu, %d ms are left", x,
 		    (unsigned long long)k->record_epoch, (int)(k->record_until - now));
 		n->there = true;

@@ -50,7 +50,58 @@ kernel_answers(const struct sim *s, int x)
 {
 	const struct kernel *k = &s->kernel[x];
 
-	return k->there && (!k->fence || s->now < k->open_until);
+	return k->there && !k->frozen && (!k->fence || s->now < k->open_until);
+}
+
+static void
+fail(struct sim *s, const char *what, int x, int y)
+{
+	if (s->violation[0] == '\0' && !s->beyond)
+		snprintf(s->violation, sizeof(s->violation),
+		    "%s: host %d since %.3f s, host %d since %.3f s", what, y,
+		    (double)s->kernel[y].since / SECOND, x, (double)s->kernel[x].since / SECOND);
+}
+
+/* As long as one that was frozen may go on unknowing; also the longest that a majority's word may last. */
+static sim_us
+lasts_at_most(const struct sim *s, int x)
+{
+	svip_ms old = s->kernel[x].lease_ms, lease = s->node[x].lease_ms;
+
+	if (lease < old)
+		lease = old;
+	return lease * MS * 1000000 / (1000000 - s->drift_ppm) + s->node[x].guard_ms * MS + 2 * MS;
+}
+
+/* A majority has named it, each of them lately enough for a lease and a late release. */
+static void
+check_named(struct sim *s, int x)
+{
+	int n = 0;
+
+	for (int i = 0; i < s->kernel[x].n_sentinels; i++)
+		n += s->now - sentinel_named(s, i, x) <= lasts_at_most(s, x);
+	if (n <= s->kernel[x].n_sentinels / 2 && s->now > s->kernel[x].excused_until &&
+	    s->violation[0] == '\0' && !s->beyond)
+		snprintf(s->violation, sizeof(s->violation),
+		    "host %d answers, and no majority has named it within a lease and a guard", x);
+}
+
+void
+kernel_named(struct sim *s, int x)
+{
+	if (x < s->n_nodes && kernel_answers(s, x))
+		check_named(s, x);
+}
+
+static void
+run_excused(struct sim *s, struct event *e)
+{
+	for (int y = 0; y < s->n_nodes; y++) {
+		if (y != e->a && kernel_answers(s, y) && kernel_answers(s, e->a) &&
+		    s->now > s->kernel[y].excused_until)
+			fail(s, "two holders, longer than the rest of a lease", e->a, y);
+	}
 }
 
 static void
@@ -61,13 +112,15 @@ answers_now(struct sim *s, int x)
 	trace(s, 0x1000 + (uint64_t)x);
 	say(s, "host %d HAS the addresses", x);
 	for (int y = 0; y < s->n_nodes; y++) {
-		if (y != x && kernel_answers(s, y) && s->violation[0] == '\0') {
-			snprintf(s->violation, sizeof(s->violation),
-			    "two holders: host %d since %.3f s, host %d since %.3f s", y,
-			    (double)s->kernel[y].since / SECOND, x, (double)s->now / SECOND);
-			say(s, "VIOLATION: %s", s->violation);
-		}
+		if (y == x || !kernel_answers(s, y))
+			continue;
+		if (s->overlap_since == 0)
+			s->overlaps++;
+		s->overlap_since = s->now;
+		if (s->now > s->kernel[x].excused_until && s->now > s->kernel[y].excused_until)
+			fail(s, "two holders", x, y);
 	}
+	check_named(s, x);
 }
 
 static void
@@ -75,6 +128,16 @@ answers_no_more(struct sim *s, int x, const char *why)
 {
 	trace(s, 0x2000 + (uint64_t)x);
 	say(s, "host %d hasn't any more: %s", x, why);
+	check_named(s, x);
+	if (s->overlap_since != 0) {
+		if (s->now - s->overlap_since > s->overlap_longest)
+			s->overlap_longest = s->now - s->overlap_since;
+		s->overlap_since = 0;
+	}
+	if (s->settled_at != 0 && s->now > s->settled_at && s->now - s->named_at > SETTLE_US &&
+	    s->violation[0] == '\0' && !s->beyond)
+		snprintf(s->violation, sizeof(s->violation), "host %d lets go (%s) without need", x,
+		    why);
 	if (s->mix->gapless && s->violation[0] == '\0')
 		snprintf(s->violation, sizeof(s->violation),
 		    "host %d stops answering (%s) though its lease was good", x, why);
@@ -85,7 +148,7 @@ answers_no_more(struct sim *s, int x, const char *why)
 static void
 run_expire(struct sim *s, struct event *e)
 {
-	if (s->kernel[e->a].gen != e->gen)
+	if (s->kernel[e->a].gen != e->gen || s->kernel[e->a].frozen)
 		return;
 	kernel_gone(s, e->a, "lifetime over");
 	node_look(s, e->a);
@@ -99,6 +162,7 @@ kernel_add(struct sim *s, int x, sim_us expires)
 	bool before = kernel_answers(s, x);
 
 	k->there = true;
+	k->expires = expires;
 	queue_add(s, expires, (struct event){ .run = run_expire, .a = x, .gen = ++k->gen });
 	if (!before && kernel_answers(s, x))
 		answers_now(s, x);
@@ -123,7 +187,9 @@ kernel_gone(struct sim *s, int x, const char *why)
 static void
 run_shut(struct sim *s, struct event *e)
 {
-	if (s->kernel[e->a].there && s->kernel[e->a].open_until == e->at)
+	const struct kernel *k = &s->kernel[e->a];
+
+	if (k->there && !k->frozen && k->open_until == e->at)
 		answers_no_more(s, e->a, "its time in the packet filter is over");
 }
 
@@ -163,13 +229,64 @@ kernel_shut(struct sim *s, int x, const char *why)
 		answers_no_more(s, x, why);
 }
 
+/* ---- the whole machine ---- */
+
+/* Its clock, its timers and its programs stand still, and don't know. */
+static void
+run_thaw(struct sim *s, struct event *e)
+{
+	int x = e->a;
+	struct kernel *k = &s->kernel[x];
+	sim_us lasts = e->n;
+
+	if (k->boots != e->gen)
+		return;
+	k->frozen = false;
+	k->excused_until = s->now + lasts_at_most(s, x);
+	queue_add(s, k->excused_until + 1, (struct event){ .run = run_excused, .a = x });
+	/* Rounded so that it never goes back. */
+	s->node[x].boot -= lasts + lasts * s->node[x].ppm / 1000000 - 2;
+	say(s, "host %d goes on, and knows nothing of it", x);
+	if (k->fence) {
+		k->open_until += lasts;
+		queue_add(s, k->open_until, (struct event){ .run = run_shut, .a = x });
+	}
+	if (k->there)
+		queue_add(s, k->expires += lasts,
+		    (struct event){ .run = run_expire, .a = x, .gen = ++k->gen });
+	if (kernel_answers(s, x))
+		answers_now(s, x);
+	if (s->node[x].alive && s->node[x].paused)
+		node_resume(s, x);
+}
+
+void
+kernel_freeze(struct sim *s, int x, sim_us lasts)
+{
+	struct kernel *k = &s->kernel[x];
+	bool before = kernel_answers(s, x);
+
+	if (k->frozen || !s->host_up[x] || s->node[x].paused)
+		return;
+	if (lasts >= s->calm_at - s->now)
+		lasts = s->calm_at - s->now - 1;
+	k->frozen = true;
+	k->thaws = s->now + lasts;
+	s->node[x].paused = s->node[x].alive;
+	if (before)
+		answers_no_more(s, x, "frozen");
+	queue_add(
+	    s, k->thaws, (struct event){ .run = run_thaw, .a = x, .gen = k->boots, .n = lasts });
+}
+
 void
 kernel_boot(struct sim *s, int x)
 {
 	struct kernel *k = &s->kernel[x];
-	uint64_t gen = k->gen + 1;
+	uint64_t gen = k->gen + 1, boots = k->boots + 1;
 
 	kernel_gone(s, x, "crash");
 	memset(k, 0, sizeof(*k));
 	k->gen = gen;
+	k->boots = boots;
 }

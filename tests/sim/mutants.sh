@@ -31,7 +31,7 @@ build()
 hunt()
 {
 	tried=0
-	for mix in all relapses lates traps cuts flips pauses lives single; do
+	for mix in all relapses lates confs traps cuts flips pauses lives single; do
 		for kernel in '' -k; do
 			# shellcheck disable=SC2086
 			answer=$("$work/sim" -q $kernel -m $mix -n $((seeds / 2)) 2>&1) || {

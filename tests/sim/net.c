@@ -11,7 +11,9 @@
 bool
 reach(const struct sim *s, int a, int b)
 {
-	return a == b ? s->host_up[a] : s->host_up[a] && s->host_up[b] && !s->cut[a][b];
+	if (s->kernel[a].frozen || s->kernel[b].frozen || !s->host_up[a])
+		return false;
+	return a == b || (s->host_up[b] && !s->cut[a][b]);
 }
 
 bool

@@ -80,7 +80,8 @@ announce(struct sim *s, int x)
 		return; /* as the daemon looks before each frame */
 	say(s, "node %d announces", x);
 	for (int y = 0; y < s->n_nodes; y++) {
-		if (y != x && kernel_answers(s, y) && s->violation[0] == '\0')
+		if (y != x && kernel_answers(s, y) && s->violation[0] == '\0' && !s->beyond &&
+		    s->now > s->kernel[x].excused_until && s->now > s->kernel[y].excused_until)
 			snprintf(s->violation, sizeof(s->violation),
 			    "host %d announces what host %d has", x, y);
 	}
@@ -157,7 +158,7 @@ flush(struct sim *s, int x)
 	}
 	if (n->poll) {
 		n->poll = false;
-		for (int i = 0; i < s->n_sentinels; i++)
+		for (int i = 0; i < n->n_sentinels; i++)
 			ask(s, x, i);
 		ask_redis(s, x);
 	}
@@ -367,7 +368,7 @@ void
 node_resume(struct sim *s, int x)
 {
 	struct node *n = &s->node[x];
-	bool slept = kernel_ms(s, x) - n->last_turn > poll_ms(s) + s->lease_ms / 2;
+	bool slept = kernel_ms(s, x) - n->last_turn > poll_ms(s) + n->lease_ms / 2;
 
 	n->paused = false;
 	say(s, "node %d goes on", x);
@@ -465,14 +466,15 @@ configuration(struct sim *s, int x)
 	struct core_conf c;
 
 	memset(&c, 0, sizeof(c));
-	c.lease_ms = s->lease_ms;
+	c.lease_ms = s->node[x].lease_ms;
 	c.guard_ms = s->node[x].guard_ms;
 	c.guard_least_ms = s->guard_least_ms;
 	c.guard_unheard_ms = s->guard_unheard_ms;
 	c.poll_ms = poll_ms(s);
 	c.heartbeat_ms = BEAT_MS;
 	c.drift_ppm = s->drift_ppm;
-	c.n_sentinels = s->n_sentinels;
+	c.n_sentinels = s->node[x].n_sentinels;
+	c.digest_safety[0] = s->node[x].other;
 	c.n_nodes = s->n_nodes;
 	c.self = x;
 	c.n_instances = 1;
@@ -494,9 +496,14 @@ void
 node_start(struct sim *s, int x)
 {
 	struct node *n = &s->node[x];
-	struct core_conf conf = configuration(s, x);
+	struct core_conf conf;
 
 	node_end(s, x);
+	n->lease_ms = n->other ? 2 * s->lease_ms : s->lease_ms;
+	n->n_sentinels = n->other ? s->n_sentinels / 2 : s->n_sentinels;
+	if (n->n_sentinels == 0)
+		n->n_sentinels = 1;
+	conf = configuration(s, x);
 	n->alive = true;
 	n->armed = SIM_NEVER;
 	core_init(&n->core, &conf, &id, kernel_ms(s, x));
@@ -505,7 +512,7 @@ node_start(struct sim *s, int x)
 	send_heartbeats(s, x);
 	queue_add(s, s->now + draw_us(s, 0, BEAT_MS * MS),
 	    (struct event){ .run = run_beat, .a = x, .gen = n->life });
-	for (int i = 0; i < s->n_sentinels; i++) {
+	for (int i = 0; i < n->n_sentinels; i++) {
 		queue_add(s, s->now + draw_us(s, 0, poll_ms(s) * MS),
 		    (struct event){ .run = run_poll, .a = x, .b = i, .gen = n->life });
 		net_watch(s, x, i, true);

@@ -45,6 +45,36 @@ publish(struct sim *s, int i, enum sentinel_news news, int to)
 		fault_ambush(s);
 }
 
+/* Names another master from now on. */
+static void
+name(struct sim *s, int i, int x)
+{
+	struct sentinel *t = &s->sentinel[i];
+
+	if (t->up)
+		t->named[t->get] = s->now;
+	kernel_named(s, x); /* a look back, before that word counts */
+	t->get = x;
+}
+
+sim_us
+sentinel_named(const struct sim *s, int i, int x)
+{
+	const struct sentinel *t = &s->sentinel[i];
+
+	return t->up && t->get == x ? s->now : t->named[x];
+}
+
+void
+sentinel_up(struct sim *s, int i, bool up)
+{
+	if (s->sentinel[i].up)
+		s->sentinel[i].named[s->sentinel[i].get] = s->now;
+	else if (up)
+		kernel_named(s, s->sentinel[i].get);
+	s->sentinel[i].up = up;
+}
+
 /* ---- who is down ---- */
 
 static void
@@ -116,7 +146,8 @@ hear_hello(struct sim *s, struct event *e)
 		return;
 	}
 	give_up(s, t);
-	t->master = t->get = e->b;
+	name(s, e->a, e->b);
+	t->master = t->get;
 	forget_down(t);
 	publish(s, e->a, NEWS_SWITCH, t->get);
 }
@@ -154,7 +185,7 @@ run_promoted(struct sim *s, struct event *e)
 		return;
 	}
 	t->promoted = true;
-	t->get = e->b;
+	name(s, e->a, e->b);
 	t->epoch = t->failover_epoch;
 	t->changed = s->now;
 	publish(s, e->a, NEWS_SWITCH, t->get);
@@ -221,6 +252,21 @@ sentinel_force(struct sim *s, int i)
 		fail_over(s, i, true);
 }
 
+/* Forgets who is down and what it was about to do. What it promoted isn't named any more; the epoch stays. */
+void
+sentinel_reset(struct sim *s, int i)
+{
+	struct sentinel *t = &s->sentinel[i];
+
+	if (!t->up)
+		return;
+	give_up(s, t);
+	forget_down(t);
+	if (t->get != t->master)
+		name(s, i, t->master);
+	publish(s, i, NEWS_RESET, t->get);
+}
+
 /* A master that isn't named any more is made a replica by whoever reaches it, not before some seconds. */
 static void
 demote(struct sim *s, int i)
@@ -247,10 +293,13 @@ run_timer(struct sim *s, struct event *e)
 {
 	int i = e->a, agree = 0;
 	struct sentinel *t = &s->sentinel[i];
-	bool down = t->unanswered != SIM_NEVER && s->now - t->unanswered > s->down_after;
+	bool down = t->unanswered != SIM_NEVER && s->now - t->unanswered > s->down_after,
+	     tilt = s->now < t->tilt_until;
 
 	run_after(s, draw_us(s, 80 * MS, 120 * MS), run_timer, i, 0, 0, 0);
 	if (!t->up)
+		return;
+	if (tilt) /* answers, and acts on nothing */
 		return;
 	if (t->down != down) {
 		t->down = down;

@@ -17,6 +17,12 @@
 
 #include <svip/core.h>
 
+enum {
+	/* From the Sentinels' last word until the named master holds: the longest wait (lease and guard, 4.3 s), and for questions,
+	 * roles and an address refused just before, a second each. */
+	SETTLE_US = 8000000,
+};
+
 enum { HOSTS_MAX = 7 }; /* host i has node i and Sentinel i, as far as there are so many */
 
 #define SIM_NEVER INT64_MAX
@@ -43,7 +49,7 @@ struct mix {
 	bool
 	    narrow; /* few Sentinels, quick ones, on a quick network: for what needs many things at once */
 	bool gapless;   /* the first holder must never stop answering */
-	int weight[20]; /* for each fault of fault.c */
+	int weight[32]; /* for each fault of fault.c */
 };
 
 /* ---- a connection between a node and a Sentinel ---- */
@@ -90,16 +96,24 @@ struct sentinel {
 	sim_us changed;
 	bool failing_over, promoted;
 	uint64_t failover_gen, failover_epoch;
-	sim_us next_failover;
+	sim_us next_failover, tilt_until;
+	sim_us named[HOSTS_MAX]; /* when it stopped naming each */
 };
 
 struct kernel {
-	bool there;   /* the addresses */
-	uint64_t gen; /* of their lifetime */
-	bool fence;   /* the packet filter is there, and lets them through until open_until only */
+	bool there;  /* the addresses */
+	bool frozen; /* the whole machine: no time passes, nobody is answered */
+	uint64_t boots;
+	sim_us expires, thaws;
+	sim_us excused_until; /* after that: the overlap is bounded, not excluded */
+	uint64_t gen;         /* of their lifetime */
+	bool fence; /* the packet filter is there, and lets them through until open_until only */
 	sim_us open_until;
-	svip_ms until; /* as told last */
-	bool record;   /* in /run: for a successor */
+	svip_ms until; /* as told last, by a process with this configuration */
+	svip_ms lease_ms;
+	int n_sentinels;
+	bool record;       /* in /run: for a successor */
+	bool record_other; /* of another configuration */
 	uint64_t record_epoch;
 	svip_ms record_until;
 	sim_us busy_until;
@@ -135,7 +149,7 @@ struct order {
 	sim_us token, life;
 };
 
-enum trap_kind { TRAP_ANY, TRAP_TAKE, TRAP_DROP };
+enum trap_kind { TRAP_ANY, TRAP_TAKE, TRAP_DROP, TRAP_FILTER };
 
 /* The process is stopped or killed before that many more calls of the kind. */
 struct trap {
@@ -147,7 +161,10 @@ struct trap {
 
 struct node {
 	bool alive, paused, link_up;
-	bool fenced;      /* the host's kernel has nftables */
+	bool fenced; /* the host's kernel has nftables */
+	bool other;  /* has another configuration: a longer lease, fewer Sentinels */
+	svip_ms lease_ms;
+	int n_sentinels;
 	svip_ms guard_ms; /* how late its releases come at most */
 	uint64_t life;
 	sim_us boot; /* offset of its clock */
@@ -198,6 +215,11 @@ struct sim {
 	bool verbose;
 	uint64_t hash;
 	char violation[160];
+	sim_us settled_at; /* from when on nothing may move without a Sentinel's word */
+	int overlaps;      /* two that answered, where that is bounded, not excluded */
+	sim_us overlap_longest;
+	sim_us overlap_since;
+	bool beyond;     /* clocks worse than is assumed: overlaps are counted, nothing else */
 	sim_us named_at; /* when a Sentinel changed its mind last */
 	int takes, by_yield, undecided, inherited, trapped;
 };
@@ -227,7 +249,10 @@ void net_watch(struct sim *, int node, int sentinel, bool first);
 /* sentinel.c */
 void sentinel_start(struct sim *, int i);
 void sentinel_restart(struct sim *, int i);
-void sentinel_force(struct sim *, int i); /* SENTINEL FAILOVER */
+void sentinel_reset(struct sim *, int i); /* SENTINEL RESET */
+void sentinel_up(struct sim *, int i, bool up);
+sim_us sentinel_named(const struct sim *, int i, int x); /* when it named x last; 0: never */
+void sentinel_force(struct sim *, int i);                /* SENTINEL FAILOVER */
 void sentinel_receive(struct sim *, const struct message *);
 
 /* kernel.c */
@@ -241,7 +266,10 @@ void kernel_gone(struct sim *, int x, const char *why);
 void kernel_fence(struct sim *, int x); /* makes the tables: shut, if they weren't there */
 void kernel_pass(struct sim *, int x, sim_us ends);
 void kernel_shut(struct sim *, int x, const char *why);
-void kernel_boot(struct sim *, int x); /* nothing is left */
+void kernel_boot(struct sim *, int x);                 /* nothing is left */
+void kernel_freeze(struct sim *, int x, sim_us lasts); /* the whole machine */
+void kernel_named(
+    struct sim *, int x); /* a Sentinel is about to name x: was every moment until now covered? */
 
 /* hands.c */
 void hands_start(struct sim *, int x);
