@@ -5,6 +5,7 @@ run.py and tests/integration/test_chaos.py use it.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,17 +17,30 @@ INTEGRATION = HERE.parent / "integration"
 sys.path[:0] = [str(HERE), str(INTEGRATION)]
 
 import plan  # noqa: E402
-from checker import SILENCE, Checker  # noqa: E402
-from cluster import GUARDS, Cluster, Instance, program  # noqa: E402
+from checker import READY, SILENCE, Checker  # noqa: E402
+from cluster import GUARDS, SENTINEL_PORT, Cluster, Instance, program  # noqa: E402
 from nemesis import GUARD, Nemesis  # noqa: E402
 from netns import now  # noqa: E402
-from record import CHUNK, Record, idle_subscriber  # noqa: E402
+from record import CHUNK, Doctor, Record, idle_subscriber  # noqa: E402
 
 SETTLE = 120.0  # after the last heal; Sentinels that were stopped do nothing for 30 s (TILT)
 
 
-def command(seed, seconds):
-    return f"make chaos SEED={seed} SECONDS={seconds:g}"
+def command(seed, seconds, alone=False):
+    return f"tests/chaos/run -1 -s {seed} -t {seconds:g}" if alone else f"make chaos SEED={seed} SECONDS={seconds:g}"
+
+
+def versions(directory):
+    """svipd, and the same program under another version's number, as files. What an upgrade goes between."""
+    first = Path(program("svipd"))
+    data, second = first.read_bytes(), Path(directory) / "svipd"
+    number = re.search(rb"svipd (\d+\.\d+\.\d+)\0", data)
+    if not number:
+        return []
+    other = number[1][:-1] + (b"1" if number[1][-1:] != b"1" else b"2")
+    second.write_bytes(data.replace(number[1] + b"\0", other + b"\0"))
+    second.chmod(0o755)
+    return [str(first), str(second)]
 
 
 def preload(directory):
@@ -76,9 +90,9 @@ class Round:
         if s.without and not library:
             s.without = ()
         late = s.fence == "lifetime"
-        self.record.note("setup", t=now(), seed=self.seed, seconds=self.seconds, command=command(self.seed, self.seconds),
-                         shape=str(s), lease=s.lease, guard=GUARDS["lifetime"] if late else GUARD,
-                         sentinels=list(s.sentinels), nodes=c.nodes,
+        self.record.note("setup", t=now(), seed=self.seed, seconds=self.seconds, alone=s.alone,
+                         command=command(self.seed, self.seconds, s.alone), shape=str(s), lease=s.lease,
+                         guard=GUARDS["lifetime"] if late else GUARD, sentinels=list(s.sentinels), nodes=c.nodes,
                          instances=[{"name": n, "port": p, "vips": v} for n, p, v in s.instances],
                          addresses={h.name: [h.ip4, h.ip6] for h in c.hosts.values()},
                          macs={h.mac: h.name for h in c.hosts.values()})
@@ -87,7 +101,7 @@ class Round:
         self.witnesses = [("address", {}, c.observer.records)]
         prober = c.prober()
         self.witnesses.append(("probe", {}, lambda: [{"answer": r} for r in prober.records()]))
-        n = Nemesis(c, s, self.faults, self.record, library)
+        n = Nemesis(c, s, self.faults, self.record, library, versions(c.dir))
         c.start(svipd=False)
         for i in c.instances:
             poller = c.poller(i, period=0.01, silence=SILENCE, every=1.0)
@@ -102,18 +116,31 @@ class Round:
         writers = [(i, v, c.writer(v, i.port, rate=50)) for i in c.instances for v in i.vips]
         for i, v in ((i, v) for i in c.instances for v in i.vips):
             self.witnesses.append(("idle", {"vip": v}, idle_subscriber(c, v, i.port).records))
+        doctor = c.add(Doctor(c, SENTINEL_PORT))
+        self.witnesses.append(("health", {}, doctor.records))
         try:
             if during:
                 during(c, n)
             n.start()
-            self._storms(n)
+            (self._one_by_one if s.alone else self._storms)(n, [w for _, _, w in writers])
             self.say(f"  {sum(n.done.values())} faults done; healed, settling")
-            self._settle(n)
+            self._settle(n, [w for _, _, w in writers])
             self._writers(c, writers)
         finally:
             self._end(c)
 
-    def _storms(self, n):
+    def _one_by_one(self, n, writers):
+        """Each fault waits until all is well after the one before."""
+        end = now() + self.seconds
+        while n.waiting and now() < end:
+            n.do(n.waiting.pop(0))
+            while n.active and (due := n.tick(False)):
+                time.sleep(min(0.05, max(0.0, due - now())))
+            time.sleep(1.5)  # a planned failover goes on after it was asked for
+            self._settle(n, writers, heal=False)
+            self._drain()
+
+    def _storms(self, n, _):
         told, next_sample, next_drain = [], 0.0, 0.0
         while True:
             due = n.tick()
@@ -142,13 +169,18 @@ class Round:
             self.noted[i] = len(some)
         self.record.flush()
 
-    def _settle(self, n):
-        n.heal()
-        begun, good = now(), 0
-        while good < 4 and now() < begun + SETTLE:
+    def _settle(self, n, writers, heal=True):
+        if heal:
+            n.heal()
+        begun, good, well = now(), 0, None
+        while now() < begun + SETTLE:
             time.sleep(0.3)
             n.tail()
             good = good + 1 if n.sample() else 0
+            well = (well or now()) if good else None
+            # The checker wants to see them served; here it is only waited for, longer than it allows.
+            if good >= 4 and (now() > well + READY + 3 or all(w.acks() and w.acks()[-1][1] > well for w in writers)):
+                break
         self.record.note("quiet", t=begun, until=now())
 
     def _writers(self, c, writers):
@@ -158,7 +190,7 @@ class Round:
                 self.record.note("acks", writer=i, instance=inst.name, vip=vip, acks=acks[at:at + CHUNK])
             if named:
                 with c.redis(named, inst.port) as r:
-                    lost = writer.lost(r)
+                    lost = writer.missing(r)
             self.record.note("lost", writer=i, instance=inst.name, vip=vip, lost=lost)
 
     def _end(self, c):
@@ -180,6 +212,8 @@ def verdict(path, say=print, most=4, total=None):
         say("  " + line)
     if total:
         total.merge(checker.figures)
+    for t, text in checker.long:
+        say(f"long: at {t:.3f} {text}")
     for t, text in found[:most]:
         say(f"VIOLATION at {t:.6f}: {text}")
         for line in checker.timeline(t):
@@ -190,11 +224,11 @@ def verdict(path, say=print, most=4, total=None):
     return found
 
 
-def one(seed, seconds, directory, say=print, total=None):
+def one(seed, seconds, directory, say=print, total=None, alone=False):
     """A round and its verdict. The record stays in the directory; the logs only when something is wrong."""
-    path = Path(directory) / f"chaos-{seed}.jsonl"
-    r = Round(seed, seconds, path, say)
-    say(f"seed {seed}, {seconds:g} s: {r.shape}; {len(r.faults)} faults planned. Again: {command(seed, seconds)}")
+    path = Path(directory) / f"{'alone' if alone else 'chaos'}-{seed}.jsonl"
+    r = Round(seed, seconds, path, say, shape=plan.shape(seed, alone))
+    say(f"seed {seed}, {seconds:g} s: {r.shape}; {len(r.faults)} faults planned. Again: {command(seed, seconds, alone)}")
     r.run()
     found = verdict(path, say, total=total)
     if not found:

@@ -6,6 +6,8 @@ by a word   A host that holds an address at t was, within [t - W, t], named by a
             some time in that window a way to it and at some time a way from it. W = lease + guard of the holder + allowance.
 recovery    While nothing is broken, the named master holds within READY seconds once a majority has named it with one epoch,
             none of that majority sees it down, and its Redis says that it is master. And at the end it holds.
+service     While nothing is broken and the named master holds for READY seconds, a write through the address is acknowledged.
+whole       Nothing is proved by witnesses that were not there: each has seen something, and the record has an end.
 
 The allowance is for the witnesses, not for svipd:
 - A hold's end is dated when the observer was told. 0.1 s, and the longest lag of any of its notifications.
@@ -26,6 +28,7 @@ from record import read
 
 SILENCE = 0.25
 READY = 10.0
+WAITS = "named, nothing broken there, not held"
 ALLOWANCE = 0.1
 INF = float("inf")
 PREFIXES = ("svipd", "redis", "sentinel", "link", "hand")  # of kinds of faults that have two words
@@ -91,6 +94,7 @@ class Figures:
 
     def __init__(self):
         self.sums, self.worst, self.words, self.outages = {}, {}, {}, {}
+        self.parts = Counter()
 
     def add(self, name, value):
         self.sums[name] = self.sums.get(name, 0) + value
@@ -101,8 +105,9 @@ class Figures:
     def count(self, name, words):
         self.words.setdefault(name, Counter()).update(words)
 
-    def outage(self, kind, seconds):
-        self.outages.setdefault(kind, []).append(seconds)
+    def outage(self, kind, seconds, lost):
+        """lost: acknowledged writes."""
+        self.outages.setdefault(kind, []).append((seconds, lost))
 
     def merge(self, other):
         for name, value in other.sums.items():
@@ -113,21 +118,29 @@ class Figures:
             self.count(name, words)
         for kind, some in other.outages.items():
             self.outages.setdefault(kind, []).extend(some)
+        self.parts.update(other.parts)
 
     def lines(self):
         out = [f"{v if isinstance(v, int) else format(v, '.2f'):>10}  {k}" for k, v in self.sums.items()]
         out += [f"{v:10.2f}  most: {k}" for k, v in self.worst.items()]
         out += [f"{sum(words.values()):10}  {name}: {', '.join(f'{n} {w}' for w, n in words.most_common())}"
                 for name, words in self.words.items()]
-        out.append(f"{'faults':>10} {'felt':>6} {'median':>7} {'worst':>7}  outage of a writer that began meanwhile, s")
-        for kind, some in sorted(self.outages.items()):
-            felt = [x for x in some if x] or [0.0]
-            out.append(f"{len(some):10} {sum(x > 0 for x in some):6} {statistics.median(felt):7.2f} {max(felt):7.2f}  {kind}")
+        out += [f"{seconds:10.2f}  seconds of outage: {what}" for what, seconds in self.parts.most_common()]
+        out.append(f"{'faults':>10} {'felt':>6} {'median':>7} {'worst':>7} {'lost':>6}  outage (s) of a writer that began meanwhile, "
+                   "and acknowledged writes lost")
+        out += [f"{n:10} {felt:6} {middle:7.2f} {worst:7.2f} {lost:6}  {kind}" for kind, n, felt, middle, worst, lost in self.table()]
         return out
+
+    def table(self):
+        """(kind, faults, how many were felt, median and longest outage of these, acknowledged writes lost) for each kind."""
+        for kind, some in sorted(self.outages.items()):
+            felt = [x for x, _ in some if x] or [0.0]
+            yield kind, len(some), sum(x > 0 for x, _ in some), statistics.median(felt), max(felt), sum(n for _, n in some)
 
 
 class Checker:
-    """violations: list of (time, text); figures: what the table says; timeline(t): what happened around a time."""
+    """violations: list of (time, text); figures: what the table says; timeline(t): what happened around a time; long: outages
+    that no fault explains, as violations are; only people can judge those."""
 
     def __init__(self, lines):
         """lines: what read() gives."""
@@ -143,8 +156,11 @@ class Checker:
         self.lag = (max(lags) - min(lags)) / 1000 if lags else 0.0
         self.holds = self.observer.holds()
         self.blind = 0.0
-        self.violations = []
+        self.violations, self.long = [], []
         self.figures = Figures()
+        self.acks = {}      # writer -> (vip, [(number, asked, answered)])
+        for a in lines.get("acks", []):
+            self.acks.setdefault(a["writer"], (a["vip"], []))[1].extend(a["acks"])
 
     @classmethod
     def of_file(cls, path):
@@ -156,6 +172,7 @@ class Checker:
         self._never_two()
         self._by_a_word()
         self._recovery()
+        self._whole()
         for line in self.lines.get("ailment", []):
             self.violations.append((line.get("t", self.end), "ailment: " + line["text"]))
         self.violations.sort()
@@ -182,11 +199,11 @@ class Checker:
 
     # ---- by a majority's word ----
 
-    def _silent(self, sentinel):
-        """When a Sentinel can't have said anything."""
+    def _down(self, host, key):
+        """When a program can't have done anything."""
         out, since = [], None
         for p in self.lines.get("process", []):
-            if (p["host"], p["key"]) != (sentinel, "sentinel"):
+            if (p["host"], p["key"]) != (host, key):
                 continue
             if p["state"] != "up" and since is None:
                 since = p["t"]
@@ -199,7 +216,7 @@ class Checker:
         """sentinel -> host -> the times when it may have named it."""
         found = {}
         for sentinel in self.setup["sentinels"]:
-            speaking = complement(self._silent(sentinel))
+            speaking = complement(self._down(sentinel, "sentinel"))
             said = [r for r in self.lines.get("sentinel", []) if (r["instance"], r["sentinel"]) == (instance, sentinel)]
             said.sort(key=lambda r: r["heard"])
             spans = {host: [] for host in self.setup["addresses"]}
@@ -293,17 +310,21 @@ class Checker:
     # ---- recovery ----
 
     def _recovery(self):
-        took = []
+        took, slow = [], 0.0
         quiet = [(q["t"], q["until"]) for q in self.lines.get("quiet", [])]
         for q, (begin, end) in enumerate(quiet):
             last = q == len(quiet) - 1
             for name in self.instances:
                 samples = [s for s in self.lines.get("settle", []) if s["instance"] == name and begin <= s["t"] <= end]
                 since = key = None
-                held = False
+                held, serving = False, None
                 for s in samples:
                     ready = s["named"] and not s["down"] and s["agreed"] and s["role"] == "master"
                     held = bool(ready) and all(h == [s["named"]] for h in s["holders"].values())
+                    serving = (s["t"] if serving is None else serving) if held else None
+                    if held and s["t"] - serving > READY:
+                        slow = max(slow, self._served(name, serving))
+                        serving = INF
                     if not ready or s["named"] != key:
                         key, since, told = (s["named"], s["t"], False) if ready else (None, None, False)
                     if since is None:
@@ -324,6 +345,38 @@ class Checker:
         self.figures.add("recoveries looked at", len(took))
         self.figures.most("seconds from ready to held in quiet times", max(took, default=0.0))
 
+    def _served(self, instance, since):
+        """Each writer was served within READY seconds. Returns how long the slowest has waited."""
+        slowest = 0.0
+        for vip, acks in self.acks.values():
+            if self.instance_of[vip] != instance:
+                continue
+            first = next((a[2] for a in acks if a[1] >= since), INF)
+            if first - since > READY:
+                self.violations.append((since, f"service: {instance} is held and nothing is broken since {since:.3f}, but no write to "
+                                               f"{vip} was acknowledged for {READY:g} s"))
+            else:
+                slowest = max(slowest, first - since)
+        return slowest
+
+    def _whole(self):
+        """Every witness was there."""
+        missing = [] if self.lines.get("end") else ["end"]
+        for name, i in self.instances.items():
+            missing += [f"word of {s} about {name}" for s in self.setup["sentinels"]
+                        if not any((r["instance"], r["sentinel"]) == (name, s) for r in self.lines.get("sentinel", []))]
+            last = max((q["t"] for q in self.lines.get("quiet", [])), default=INF)
+            if not any(x["instance"] == name and x["t"] >= last for x in self.lines.get("settle", [])):
+                missing.append(f"look at {name} after all was healed")
+            for vip in i["vips"]:
+                if not any(e.get("vip") == vip for e in self.lines.get("address", [])):
+                    missing.append(f"notification of {vip}")
+                if not any(p["answer"]["vip"] == vip for p in self.lines.get("probe", [])):
+                    missing.append(f"answer for {vip}")
+                if not any(v == vip and acks for v, acks in self.acks.values()):
+                    missing.append(f"acknowledged write to {vip}")
+        self.violations += [(self.end, f"not whole: the record has no {what}") for what in missing]
+
     # ---- figures ----
 
     def _figures(self):
@@ -340,8 +393,8 @@ class Checker:
         for r in self.lines.get("sentinel", []):
             said.setdefault((r["instance"], r["sentinel"]), []).append(r["address"])
         f.add("times that a Sentinel named another than before", sum(a != b for s in said.values() for a, b in zip(s, s[1:])))
-        f.add("writes acknowledged", sum(len(a["acks"]) for a in self.lines.get("acks", [])))
-        f.add("of these lost by Redis", sum(x["lost"] or 0 for x in self.lines.get("lost", [])))
+        f.add("writes acknowledged", sum(len(acks) for _, acks in self.acks.values()))
+        f.add("of these lost", sum(len(x["lost"] or ()) for x in self.lines.get("lost", [])))
         f.add("answers for an address looked at", len(self.lines.get("probe", [])))
         f.add("seconds in which a Sentinel was not seen", self.blind)
         f.most("lag of the observer, ms", self.lag * 1000)
@@ -354,22 +407,97 @@ class Checker:
         self._outages(faults)
 
     def _outages(self, faults):
-        """For each fault the longest gap of any writer that began meanwhile. Faults overlap: a gap counts for all of them."""
-        gaps, writers = [], {}
-        for a in self.lines.get("acks", []):
-            writers.setdefault(a["writer"], []).extend(x[2] for x in a["acks"])
-        for times in writers.values():
-            gaps += [(a, b - a) for a, b in zip(times, times[1:] + [self.end]) if b - a > 0.25]
+        """For each fault the longest gap of any writer that began meanwhile, and what was acknowledged meanwhile and is lost. Faults
+        overlap: a gap counts for all of them. Where they came one after the other, each lasts until the next."""
+        gaps, lost = [], []
+        for vip, acks in self.acks.values():
+            times = [a[2] for a in acks]
+            some = [(a, b - a) for a, b in zip(times, times[1:] + [self.end]) if b - a > 0.25]
+            self._explain(vip, some)
+            gaps += some
+        for x in self.lines.get("lost", []):
+            when = {a[0]: a[2] for a in self.acks.get(x["writer"], ("", ()))[1]}
+            lost += [when[number] for number in x["lost"] or ()]
         gaps.sort()
+        lost.sort()
         starts = [g[0] for g in gaps]
         ends = {x["n"]: x["t"] for x in faults if x["phase"] == "end"}
-        for x in faults:
-            if x["phase"] == "begin":
-                until = max(ends.get(x["n"], x["done"] + 1.0), x["done"])
-                some = gaps[bisect.bisect_left(starts, x["t"] - 0.1):bisect.bisect_right(starts, until)]
-                words = x["what"].split()
-                self.figures.outage(" ".join(words[:2] if words[0] in PREFIXES else words[:1]),
-                                    max((length for _, length in some), default=0.0))
+        begun = [x for x in faults if x["phase"] == "begin"]
+        for x, following in zip(begun, begun[1:] + [None]):
+            until = max(ends.get(x["n"], x["done"] + 1.0), x["done"])
+            if self.setup.get("alone"):
+                until = following["t"] - 0.1 if following else self.end
+            some = gaps[bisect.bisect_left(starts, x["t"] - 0.1):bisect.bisect_right(starts, until)]
+            words = x["what"].split()
+            self.figures.outage(" ".join(words[:2] if words[0] in PREFIXES else words[:1]),
+                                max((length for _, length in some), default=0.0),
+                                bisect.bisect_right(lost, until) - bisect.bisect_left(lost, x["t"] - 0.1))
+
+    def _healthy(self, host, instance, key, good):
+        """When what the doctor has last heard there about `key` was good."""
+        out, since = [], None
+        for x in (x for x in self.lines.get("health", []) if (x["host"], x["instance"]) == (host, instance) and key in x):
+            if good(x) and since is None:
+                since = x["t"]
+            elif not good(x) and since is not None:
+                out.append((since, x["t"]))
+                since = None
+        return union(out + ([(since, INF)] if since is not None else []))
+
+    def _agreed(self, instance, majority):
+        """When a majority of the Sentinels saw their master up, with one epoch."""
+        out = []
+        for epoch in {x["epoch"] for x in self.lines.get("health", []) if x.get("epoch")}:
+            out += at_least([self._healthy(s, instance, "down", lambda x: x["down"] is False and x["epoch"] == epoch)
+                             for s in self.setup["sentinels"]], majority)
+        return union(out)
+
+    def _explain(self, vip, gaps):
+        """Whose an outage was, moment by moment; and which can't be explained by what was broken."""
+        instance, key = self.instance_of[vip], f"redis-{self.instances[self.instance_of[vip]]['port']}"
+        majority, nodes = len(self.setup["sentinels"]) // 2 + 1, self.setup["nodes"]
+        held, named, sets = {}, {}, {}
+
+        def put(what, spans):
+            sets[what] = union(sets.get(what, []) + spans)
+        for host in nodes:
+            end = [(h.start, self.end if h.end is None else h.end) for h in self.holds if (h.vip, h.host) == (vip, host)]
+            held[host] = intersect(union(end), complement(self._fenced(host, vip)))
+            named[host] = at_least([self._named[instance][s][host] for s in self.setup["sentinels"]], majority)
+        reach = {h: intersect(self._open(h, "client"), self._open("client", h)) for h in nodes}
+        for h in nodes:
+            put("held, but the client is cut off", intersect(held[h], complement(reach[h])))
+        for h in nodes:
+            put("held, but Redis is down there", intersect(held[h], self._down(h, key)))
+        for h in nodes:
+            put("held by one that isn't named any more", intersect(held[h], complement(named[h])))
+        for h in nodes:
+            put("held", held[h])
+        put("nobody is named by a majority", complement(union(s for h in nodes for s in named[h])))
+        for h in nodes:
+            put("named, but Redis is down there", intersect(named[h], self._down(h, key)))
+        for h in nodes:
+            put("named, but svipd is down there", intersect(named[h], self._down(h, "svipd")))
+        for h in nodes:
+            ways = [intersect(intersect(self._paths[h, s], self._paths[s, h]), complement(self._down(s, "sentinel")))
+                    for s in self.setup["sentinels"]]
+            put("named, but cut off from a majority", intersect(named[h], complement(at_least(ways, majority))))
+        for h in nodes:
+            put("named, but Redis says there that it is no master", intersect(named[h], complement(
+                self._healthy(h, instance, "role", lambda x: x["role"] == "master"))))
+        put("named, but no majority sees it up with one epoch", complement(self._agreed(instance, majority)))
+        put(WAITS, [(-INF, INF)])
+        most = {"held": 2.0, WAITS:
+                self.setup["lease"] * 1.02 + max([self.setup["guard"]] + [g["seconds"] for g in self.lines.get("guard", [])]) + 1.5}
+        for begin, length in gaps:
+            rest, parts = [(begin, begin + length)], {}
+            for what, spans in sets.items():
+                parts[what] = sum(b - a for a, b in intersect(rest, spans))
+                rest = intersect(rest, complement(spans))
+            self.figures.parts.update({what: seconds for what, seconds in parts.items() if seconds})
+            if any(parts[what] > limit for what, limit in most.items()):
+                self.long.append((begin, f"{vip} was out for {length:.2f} s: " + ", ".join(
+                    f"{seconds:.2f} s {what}" for what, seconds in parts.items() if seconds > 0.01)))
 
     # ---- for people ----
 

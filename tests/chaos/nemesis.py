@@ -8,6 +8,7 @@ svipd runs and stays running for a moment (doc/SAFETY.md, "The fence"), and hand
 import contextlib
 import os
 import signal
+import time
 from collections import Counter
 
 import netns
@@ -23,10 +24,12 @@ class Skip(Exception):
 
 
 class Nemesis:
-    """faults: of a plan, by date; begun: the time of the plan's 0. preload: a library that hides nftables, or None."""
+    """faults: of a plan, by date; begun: the time of the plan's 0. preload: a library that hides nftables, or None.
+    versions: the programs between which an upgrade goes."""
 
-    def __init__(self, cluster, shape, faults, record, preload=None):
-        self.c, self.shape, self.record, self.preload = cluster, shape, record, preload
+    def __init__(self, cluster, shape, faults, record, preload=None, versions=()):
+        self.c, self.shape, self.record, self.preload, self.versions = cluster, shape, record, preload, versions
+        self.upgrades = Counter()  # host -> how many so far
         self.waiting = sorted(faults, key=lambda f: f.at)
         self.active = []        # [due, fault, locks, undo]
         self.without = set(shape.without)
@@ -42,16 +45,16 @@ class Nemesis:
     def start(self):
         self.begun = now()
 
-    def tick(self):
-        """Does what is due. Returns when the next is, or None when all is done and undone."""
+    def tick(self, more=True):
+        """Does what is due. Returns when the next is, or None when all is done and undone. more: begin new faults, too."""
         t = now()
         for entry in sorted((e for e in self.active if e[0] <= t), key=lambda e: e[0]):
             if entry in self.active:
                 self.undo(entry)
-        while self.waiting and self.begun + self.waiting[0].at <= now():
+        while more and self.waiting and self.begun + self.waiting[0].at <= now():
             self.do(self.waiting.pop(0))
         self.tail()
-        ends = [e[0] for e in self.active] + [self.begun + f.at for f in self.waiting[:1]]
+        ends = [e[0] for e in self.active] + [self.begun + f.at for f in self.waiting[:1] if more]
         return min(ends) if ends else None
 
     def undo_all(self):
@@ -137,14 +140,19 @@ class Nemesis:
 
     @contextlib.contextmanager
     def kernel_of(self, host):
-        """What is started here sees the host's kernel: with nftables, or without."""
-        hide = host in self.without and self.preload
-        if hide:
+        """What is started here sees the host's kernel, with nftables or without, and is of the host's version."""
+        before = os.environ.get("SVIPD")
+        if self.versions:
+            os.environ["SVIPD"] = self.versions[self.upgrades[host] % len(self.versions)]
+        if host in self.without and self.preload:
             os.environ["LD_PRELOAD"] = self.preload
         try:
             yield
         finally:
             os.environ.pop("LD_PRELOAD", None)
+            os.environ.pop("SVIPD", None)
+            if before is not None:
+                os.environ["SVIPD"] = before
 
     def start_program(self, host, key):
         self.note_process(host, key, "up")
@@ -179,17 +187,43 @@ class Nemesis:
     def _svipd_stop(self, fault, host, instance):
         return self.end_program(fault, self.pick(host, instance), "svipd", signal.SIGTERM)
 
-    def _svipd_successor(self, fault, host, instance):
-        return self.end_program(fault, self.pick(host, instance), "svipd", signal.SIGUSR2)
+    def _svipd_upgrade(self, fault, host, instance):
+        host = self.pick(host, instance)
+        done = self.end_program(fault, host, "svipd", signal.SIGUSR2)
+        self.upgrades[host] += 1
+        return done
 
     def _svipd_pause(self, fault, host, instance):
         return self.pause(self.pick(host, instance), "svipd")
 
-    def _svipd_reload(self, fault, host, instance):
-        host = self.pick(host, instance)
-        self.program(host, "svipd")
-        self.c.signal(host, signal.SIGHUP)
-        return host, set(), None
+    def _svipd_reload(self, fault, host, instance, what):
+        """The file is the same, or another; or it has a fault, or asks for what only a restart can give, and is put right again."""
+        host, locks = self.touchable(host, instance)
+        text, undo = None, None
+        if what == "other":
+            text = self.c.config(log_level='"debug"') + 'arp { at = { "0s", "50ms", "1100ms", "3s" } refresh = 5s }\n'
+        elif what == "wrong":
+            text = self.c.config() + "vip {\n"
+        elif what == "refused":
+            text = self.c.config(lease='"7s"')
+
+        def reload(text):
+            self.c.write_config(host, text)
+            self.c.signal(host, signal.SIGHUP)
+        reload(text)
+        if what in ("wrong", "refused"):
+            def undo():
+                reload(None)
+        return f"{host}: {what}", locks, undo
+
+    def _svipd_maintenance(self, fault, host, instance):
+        host, locks = self.touchable(host, instance)
+
+        def switch(word):
+            if self.c.svipctl(host, "maintenance", word).returncode != 0:
+                raise RuntimeError(f"svipctl maintenance {word} has failed")
+        switch("on")
+        return host, locks, lambda: switch("off")
 
     def _redis(self, fault, host, instance, sig):
         key = f"redis-{self.c.instances[instance].port}"
@@ -311,7 +345,7 @@ class Nemesis:
             self.record.note("slow", host=host, t=t, until=now(), late=late_ms / 1000 + 0.5)
         return f"{host} {kbit} kbit/s", locks, undo
 
-    def link(self, host, instance, where):
+    def link(self, host, instance, where, times):
         host = self.pick(host, instance)
         locks = self.lock((host, "link"))
 
@@ -322,14 +356,19 @@ class Nemesis:
                 else:
                     ip(f"link set {host} {'up' if up else 'down'}", ns=self.c.switch)
                 (self.links.discard if up else self.links.add)(host)
+        for _ in range(times - 1):
+            change(False)
+            time.sleep(0.03)
+            change(True)
+            time.sleep(0.05)
         change(False)
-        return host, locks, lambda: change(True)
+        return f"{host} {times}x", locks, lambda: change(True)
 
-    def _link_inside(self, fault, host, instance):
-        return self.link(host, instance, "inside")
+    def _link_inside(self, fault, host, instance, times):
+        return self.link(host, instance, "inside", times)
 
-    def _link_outside(self, fault, host, instance):
-        return self.link(host, instance, "outside")
+    def _link_outside(self, fault, host, instance, times):
+        return self.link(host, instance, "outside", times)
 
     # ---- other hands ----
 

@@ -31,6 +31,7 @@ class Shape:
     failover_timeout: int
     fence: str
     without: tuple = ()
+    alone: bool = False
 
     def nodes(self):
         return [f"h{i + 1}" for i in range(self.hosts)]
@@ -60,8 +61,8 @@ class Fault:
         return f"#{self.number} {self.at:6.2f} s  {self.kind} for {self.lasts:.2f} s  {words}"
 
 
-def shape(seed):
-    """The cluster of a seed."""
+def shape(seed, alone=False):
+    """The cluster of a seed. alone: for one fault after the other."""
     r = random.Random(f"shape {seed}")
     hosts, extra, sentinels = r.choice(LAYOUTS)
     nodes = [f"h{i + 1}" for i in range(hosts)]
@@ -69,7 +70,7 @@ def shape(seed):
     if fence == "mixed":
         fence, without = "auto", tuple(sorted(r.sample(nodes, r.randint(1, hosts - 1))))
     return Shape(seed, hosts, extra, tuple(sentinels or nodes), INSTANCES[:r.choice([2, 2, 3])], r.choice([4, 4, 4, 6]),
-                 r.choice([1.0, 1.0, 2.0]), r.choice([3000, 5000]), fence, without)
+                 r.choice([1.0, 1.0, 2.0]), r.choice([3000, 5000]), fence, without, alone)
 
 
 def _groups(r, names):
@@ -92,8 +93,18 @@ def _groups(r, names):
     return how, sorted(cut)
 
 
-def _make(r, s, number, at):
-    """One fault at random."""
+WEIGHTS = {
+    "svipd kill": 6, "svipd pause": 7, "svipd stop": 3, "svipd upgrade": 6, "svipd reload": 4, "svipd maintenance": 2,
+    "redis kill": 5, "redis pause": 3, "redis stop": 2,
+    "sentinel kill": 4, "sentinel pause": 4, "sentinel stop": 2, "sentinel reset": 2, "sentinel failover": 7,
+    "power": 4, "partition": 7, "isolate": 5, "oneway": 4, "loss": 3, "slow": 2,
+    "link inside": 3, "link outside": 4,
+    "hand deletes": 4, "hand copies": 2, "hand flushes": 4,
+}
+
+
+def _make(r, s, number, at, kind=None):
+    """One fault at random, or of this kind."""
     node = "holder" if r.random() < 0.4 else r.choice(s.nodes())
     anyone = "holder" if r.random() < 0.3 else r.choice(s.all())
     inst = r.randrange(len(s.instances))
@@ -103,20 +114,14 @@ def _make(r, s, number, at):
         """Mostly short, for races; often long, so that Sentinel acts."""
         return round(r.uniform(low, high) if r.random() < 0.5 else low * (high / low) ** r.random(), 2)
 
-    weights = {
-        "svipd kill": 6, "svipd pause": 7, "svipd stop": 3, "svipd successor": 6, "svipd reload": 4,
-        "redis kill": 5, "redis pause": 3, "redis stop": 2,
-        "sentinel kill": 4, "sentinel pause": 4, "sentinel stop": 2, "sentinel reset": 2, "sentinel failover": 7,
-        "power": 4, "partition": 7, "isolate": 5, "oneway": 4, "loss": 3, "slow": 2,
-        "link inside": 3, "link outside": 4,
-        "hand deletes": 4, "hand copies": 2, "hand flushes": 4,
-    }
-    kind = r.choices(list(weights), list(weights.values()))[0]
+    kind = kind or r.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     lasts, args = 0.0, {}
     if kind.startswith("svipd"):
         lasts = {"kill": short(0.02, 5), "pause": short(0.1, 6), "stop": short(0.05, 4),
-                 "successor": short(0.01, 3), "reload": 0.0}[kind.split()[1]]
+                 "upgrade": short(0.01, 3), "reload": 0.5, "maintenance": short(1, 8)}[kind.split()[1]]
         args = {"host": node, "instance": inst}
+        if kind == "svipd reload":
+            args["what"] = r.choice(["same", "other", "other", "wrong", "refused"])
     elif kind.startswith("redis"):
         lasts = short(0.1, 6)
         args = {"host": node, "instance": inst}
@@ -148,7 +153,7 @@ def _make(r, s, number, at):
         args = {"host": anyone, "instance": inst, "kbit": r.choice([64, 128, 256, 512]), "late_ms": r.choice([100, 400, 1500])}
     elif kind.startswith("link"):
         lasts = short(0.02, 5)
-        args = {"host": anyone, "instance": inst}
+        args = {"host": anyone, "instance": inst, "times": r.choice([1, 1, 1, 4])}
     else:
         lasts = 1.5
         args = {"host": "holder" if kind == "hand copies" or r.random() < 0.7 else node, "instance": inst,
@@ -167,7 +172,7 @@ def _deposed(r, s, number, at):
     """
     inst = r.randrange(len(s.instances))
     holder = {"host": "holder", "instance": inst}
-    kind = r.choice(["svipd pause", "svipd pause", "svipd pause", "svipd kill", "svipd successor"])
+    kind = r.choice(["svipd pause", "svipd pause", "svipd pause", "svipd kill", "svipd upgrade"])
     hit = Fault(0, at, kind, round(r.uniform(0.5, 7), 2), holder)
     lasts = round(r.uniform(2, 7), 2)
     planned = Fault(0, at, "sentinel failover", 0.0, {"host": r.choice(s.sentinels), "instance": inst})
@@ -181,12 +186,31 @@ def _deposed(r, s, number, at):
     return some
 
 
+def _alone(s, seconds):
+    """Each kind of fault in turn, long enough to be felt, and of the holder where there is a choice. Each waits until all is
+    well again, so the dates are not before: more are planned than there is time for."""
+    r, found = random.Random(f"alone {s.seed}"), []
+    while len(found) * 5 < seconds:
+        for kind in r.sample(list(WEIGHTS), len(WEIGHTS)):
+            fault = _make(r, s, len(found), 0.0, kind)
+            if fault.args.get("host") and not kind.startswith("sentinel"):
+                fault.args["host"] = "holder"
+            if kind == "svipd upgrade":
+                fault.lasts = round(r.uniform(0.02, 0.3), 2)
+            elif kind != "svipd reload" and not kind.startswith("hand") and fault.args.get("times", 1) == 1:
+                fault.lasts = round(r.uniform(4, 7), 2)
+            found.append(fault)
+    return found, []
+
+
 def faults(s, seconds):
     """The faults of a shape's seed within `seconds`, and the quiet periods as (from, to)."""
+    if s.alone:
+        return _alone(s, seconds)
     r = random.Random(f"faults {s.seed}")
     found, quiet, at, number = [], [], 0.5, 0
     while at < seconds:
-        end = at + r.uniform(*STORM)
+        end = round(at + r.uniform(*STORM), 2)
         while True:
             at += r.expovariate(1 / EVERY)
             some = _deposed(r, s, number, at) if r.random() < 0.12 else [_make(r, s, number, at)]

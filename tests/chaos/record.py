@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The record of a run: JSON lines, each with `kind` and mostly `t` (seconds of CLOCK_BOOTTIME). Written here, read by checker.py.
 
-    setup     seed, command, shape, instances, addresses of the hosts, MACs, lease, majority
+    setup     seed, command, shape, instances, addresses of the hosts, MACs, lease; alone: one fault after the other
     fault     n, what, phase (begin, end, skip), done: when the hands were through with it
     process   host, key, state: "up" is dated before it can do anything, "down" and "stopped" after it can't any more
     guard     host, seconds: how late a release of the svipd that is started now may come
@@ -13,8 +13,10 @@
     address   an Observer's record; power: a host has none any more
     probe     answer: a Prober's record
     sentinel  instance, and a SentinelPoller's record
+    health    t, host, and role of a Redis (instance, role), or what a Sentinel sees (instance, down, epoch); null: no answer. When it
+              changes. It explains outages; no verdict rests on it
     acks      writer, instance, vip, acks: [number, asked, answered], ...
-    lost      writer: how many of them the last master doesn't have (null: there was none)
+    lost      writer, lost: the numbers of those that the last master doesn't have (null: there was none)
     idle      vip, and a record of an idle subscriber
     ailment   text: what is wrong with a program itself
     end       all has been said
@@ -23,7 +25,7 @@
 import json
 
 from netns import Child, now
-from resp import Resp, RespError
+from resp import Resp, RespError, pairs
 
 CHUNK = 500
 
@@ -115,6 +117,51 @@ def _idle(child, vip, port, patience=5.0):
                     link, due = None, now()
         except (OSError, RespError, IndexError, TypeError, ValueError):
             pass
+
+
+class Doctor:
+    """Asks each Redis for its role, and each Sentinel how it sees the masters, from inside their hosts."""
+
+    def __init__(self, cluster, sentinel_port):
+        self._child = Child(None, lambda child: _visit(child, cluster, sentinel_port))
+
+    def records(self):
+        """Dicts as `health` in a record; when something has changed."""
+        return self._child.fetch()
+
+    def kill(self):
+        self._child.kill()
+
+
+def _visit(child, cluster, sentinel_port, period=0.25):
+    links, last, due = {}, {}, now()
+
+    def ask(host, port, *words):
+        try:
+            if (host, port) not in links:
+                links[host, port] = Resp("127.0.0.1", port, ns=cluster.hosts[host].ns, timeout=0.03)
+            return links[host, port].call(*words)
+        except (OSError, RespError, ValueError):
+            if (host, port) in links:
+                links.pop((host, port)).close()
+            return None
+
+    def note(**what):
+        key = what["host"], what["instance"], "role" in what
+        if last.get(key) != what:
+            last[key] = what
+            child.records.append({"t": now(), **what})
+    while child.wait(due - now()) is not None:
+        if now() < due:
+            continue
+        for i in cluster.instances:
+            for host in cluster.nodes:
+                note(host=host, instance=i.name, role=(ask(host, i.port, "ROLE") or [None])[0])
+            for host in cluster.sentinels:
+                m = pairs(ask(host, sentinel_port, "SENTINEL", "MASTER", i.name) or [])
+                down = any("down" in f or f == "disconnected" for f in m["flags"].split(",")) if m else None
+                note(host=host, instance=i.name, down=down, epoch=m.get("config-epoch"))
+        due = now() + period
 
 
 def idle_subscriber(cluster, vip, port):

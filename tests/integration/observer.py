@@ -520,13 +520,17 @@ class Writer:
         gaps = [(b - a, a, b) for a, b in zip(times, times[1:]) if b > since]
         return max(gaps, default=(0.0, since, since))
 
+    def missing(self, connection, since=0.0):
+        """The numbers of the writes acknowledged after `since` that are not there, asked of a Redis."""
+        numbers, found = [a[0] for a in self.acks() if a[2] > since], []
+        for i in range(0, len(numbers), 500):
+            some = numbers[i:i + 500]
+            found += [n for n, value in zip(some, connection.call("MGET", *(f"w:{self.tag}:{n}" for n in some))) if value is None]
+        return found
+
     def lost(self, connection, since=0.0):
         """How many writes acknowledged after `since` are not there, asked of a Redis."""
-        keys = [f"w:{self.tag}:{a[0]}" for a in self.acks() if a[2] > since]
-        missing = 0
-        for i in range(0, len(keys), 500):
-            missing += connection.call("MGET", *keys[i:i + 500]).count(None)
-        return missing
+        return len(self.missing(connection, since))
 
     def kill(self):
         self._child.kill()

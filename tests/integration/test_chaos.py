@@ -60,7 +60,10 @@ def test_a_second_holder_by_hand_is_found_with_its_story(tmp_path):
 
 def story(*more, sentinels=("h1", "h2", "h3"), until=20.0):
     """A record in which all Sentinels name h1 from 0 on, and h1 holds from 1 on; with more lines of (t, kind, fields).
-    ("switch": this Sentinel names another host from t on.)"""
+    ("switch": this Sentinel names another host from t on. "without": no lines of this kind. Times below 0 are there for the
+    witnesses: each has seen something.)"""
+    without = {line[2]["lines"] for line in more if line[1] == "without"}
+    silent = {(line[2]["sentinel"], line[0]) for line in more if line[1] == "silence"}
     turn = {line[2]["sentinel"]: line for line in more if line[1] == "switch"}
 
     def named(sentinel, t):
@@ -68,12 +71,16 @@ def story(*more, sentinels=("h1", "h2", "h3"), until=20.0):
         return f"10.77.0.1{switch[2]['host'][1] if switch and t >= switch[0] else 1}"
     hosts = {f"h{i}": [f"10.77.0.{10 + i}"] for i in (1, 2, 3)}
     lines = [{"kind": "setup", "t": 0.0, "seed": 0, "seconds": 0, "command": "", "shape": "", "lease": 1.0, "guard": 0.06,
-              "sentinels": sentinels, "nodes": list(hosts), "macs": {}, "addresses": hosts,
+              "sentinels": sentinels, "nodes": list(hosts), "macs": {"aa": "h1", "cc": "h3"}, "addresses": hosts,
               "instances": [{"name": "mymaster", "port": 6379, "vips": [VIP]}]}]
     lines += [{"kind": "sentinel", "instance": "mymaster", "sentinel": s, "address": named(s, t), "asked": 0.1 + t,
-               "heard": 0.1 + t, "before": 0.09 + t if t else None} for s in sentinels for t in range(int(until))]
+               "heard": 0.1 + t, "before": t - 0.9 if (s, t) in silent else 0.09 + t if t else None} for s in sentinels for t in range(int(until))]
     lines += [{"kind": "address", "t": 1.0, "host": "h1", "vip": VIP, "what": "add"}, {"kind": "end", "t": until}]
-    lines += [{"kind": kind, "t": t, **fields} for t, kind, fields in more if kind != "switch"]
+    lines += [{"kind": "acks", "t": 0.0, "writer": 0, "vip": VIP, "acks": [[0, -1.6, -1.5]]},
+              {"kind": "quiet", "t": -2.0, "until": -1.0}, {"kind": "settle", **settle(-1.5, ["h1"])[2], "t": -1.5},
+              {"kind": "probe", "t": 1.5, "answer": answer(1.5, "aa", 1)[2]["answer"]}]
+    lines += [{"kind": kind, "t": t, **fields} for t, kind, fields in more if kind not in ("switch", "silence", "without")]
+    lines = [line for line in lines if line["kind"] not in without]
     lines.sort(key=lambda x: (x["kind"] == "end", x.get("heard", x.get("t", 0))))
     found = {}
     for line in json.loads(json.dumps(lines)):
@@ -93,6 +100,11 @@ def names(t, sentinel, host):
     return (t, "switch", {"sentinel": sentinel, "host": host})
 
 
+def silence(t, sentinel):
+    """This Sentinel was not seen in the second before t."""
+    return (t, "silence", {"sentinel": sentinel})
+
+
 def cut(t, *pairs):
     return (t, "paths", {"from": t, "closed": [list(p) for p in pairs]})
 
@@ -100,6 +112,26 @@ def cut(t, *pairs):
 def settle(t, holders, role="master"):
     return (t, "settle", {"instance": "mymaster", "named": "h1", "down": False, "agreed": True, "role": role,
                           "holders": {VIP: holders}})
+
+
+def answer(t, mac, number, kind="answer"):
+    return (t, "probe", {"answer": {"t": t, "vip": VIP, "mac": mac, "kind": kind, "probe": number}})
+
+
+def add(t, host):
+    return (t, "address", {"host": host, "vip": VIP, "what": "add"})
+
+
+def fence(t, until, host="h1"):
+    return (t, "address", {"host": host, "vip": VIP, "what": "fence", "until": until})
+
+
+def writes(*times):
+    return (0.0, "acks", {"writer": 0, "vip": VIP, "acks": [[n + 1, t, t] for n, t in enumerate(times)]})
+
+
+def without(kind):
+    return (0.0, "without", {"lines": kind})
 
 
 ALONE = [(a, b) for x in ("h2", "h3") for a, b in (("h1", x), (x, "h1"))]
@@ -121,12 +153,42 @@ STORIES = {
     "cut off, let go": ((cut(5, *ALONE), gone(6.1)), None),
     "cut off one way, held on": ((cut(5, *[p for p in ALONE if p[0] == "h1"]),), "no word"),
     "cut off for a moment": ((cut(5, *ALONE), cut(5.9)), None),
-    "a host that nobody names": ((gone(5), (6.0, "address", {"host": "h3", "vip": VIP, "what": "add"})), "no word: h3"),
-    "two": (((6.0, "address", {"host": "h3", "vip": VIP, "what": "add"}),), "two holders"),
+    "two Sentinels killed and back without a word for h1": (
+        (down(5, "h2"), down(6, "h3"), names(7, "h2", "h2"), names(7, "h3", "h2"), down(7, "h2", "up"), down(7, "h3", "up")), "no word"),
+    "a Sentinel that was not seen may have said anything": (
+        (down(5, "h2"), names(6, "h3", "h2"), silence(7, "h3"), gone(8)), None),
+    "a Sentinel that was seen has said what it said": ((down(5, "h2"), names(6, "h3", "h2"), gone(8)), "no word"),
+    "let go within a larger guard": (
+        (down(5, "h2"), down(6, "h3"), (0.5, "guard", {"host": "h1", "seconds": 2.2}), gone(9.2)), None),
+    "let go later than the larger guard": (
+        (down(5, "h2"), down(6, "h3"), (0.5, "guard", {"host": "h1", "seconds": 2.2}), gone(9.4)), "no word"),
+    "two Sentinels dead, the packet filter shuts": ((down(5, "h2"), down(6, "h3"), fence(2, 7.05)), None),
+    "two Sentinels dead, the packet filter shuts late": ((down(5, "h2"), down(6, "h3"), fence(2, 7.3)), "no word"),
+    "a host that nobody names": ((gone(5), add(6, "h3")), "no word: h3"),
+    "two": ((add(6, "h3"),), "two holders"),
+    "two, behind a packet filter that was shut": ((fence(2, 5.5), add(6, "h3")), "no word: h3"),
+    "two, behind a packet filter that was open": ((fence(2, 6.5), add(6, "h3")), "two holders"),
+    "two, for the filter of the first is gone": (
+        (fence(2, 5.5), add(6, "h3"), (6.5, "address", {"host": "h1", "what": "table", "there": False}), fence(7, 8)), "no word: h3"),
+    "the observer was deaf": (((5.0, "address", {"what": "lost"}),), "lost notifications"),
+    "two answer": ((add(1.0, "h3"), answer(6, "aa", 9), answer(6.001, "cc", 9)), "h1 and h3 both answer"),
+    "one answers without holding": ((answer(6, "cc", 9),), "h3 answers for 10.77.0.50 at 6.000000 without"),
+    "one announces without holding": ((answer(6, "cc", 9, "announce"),), "h3 announces for 10.77.0.50 at 6.000000 without"),
+    "one that had let go answers": ((gone(5), answer(5.1, "aa", 9)), "without holding it"),
+    "one that had let go answers on a slow line": (
+        (gone(5), answer(5.4, "aa", 9), (2.0, "slow", {"host": "h1", "until": 7.0, "late": 0.5})), None),
+    "a stranger answers": ((answer(6, "ee", 9),), "ee answers"),
     "recovered": ((QUIET, settle(3, []), settle(9, []), settle(12, ["h1"])), None),
     "not recovered": ((QUIET, settle(3, []), settle(9, []), settle(14, []), settle(15, ["h1"])), "recovery"),
     "not ready yet": ((QUIET, settle(3, [], "slave"), settle(14, []), settle(19, ["h1"])), None),
     "never ready": ((QUIET, settle(3, [], "slave"), settle(19, [], "slave")), "recovery"),
+    "healed, and not settled": ((QUIET, settle(3, ["h1"]), settle(19, [])), "recovery"),
+    "held, by another than who is named": ((QUIET, settle(3, ["h2"]), settle(9, ["h2"]), settle(14, ["h2"]), settle(19, ["h2"])), "recovery"),
+    "served": ((QUIET, settle(3, ["h1"]), settle(14, ["h1"]), writes(4)), None),
+    "held, but not served": ((QUIET, settle(3, ["h1"]), settle(14, ["h1"]), writes(2.5, 13.5)), "service"),
+    **{f"no {kind}": ((without(kind),), f"not whole: the record has no {what}") for kind, what in (
+        ("end", "end"), ("probe", "answer for"), ("acks", "acknowledged write"), ("settle", "look at mymaster"),
+        ("sentinel", "word of h1"), ("quiet", "look at mymaster"))},
     "an end by itself": (((4.0, "ailment", {"text": "redis has ended by itself"}),), "ailment"),
 }
 
