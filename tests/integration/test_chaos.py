@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A short round of chaos (tests/chaos), always the same plan; and the checker, which must find what is wrong with a record.
 
-SVIP_CHAOS_SECONDS (60) and SVIP_CHAOS_SEED: another round. `make chaos` runs longer ones.
+SVIP_CHAOS_SECONDS (20) and SVIP_CHAOS_SEED: another round. `make chaos` runs longer ones.
 """
 
 import json
@@ -20,7 +20,7 @@ import chaos  # noqa: E402
 import plan  # noqa: E402
 from checker import Checker  # noqa: E402
 
-SECONDS = float(os.environ.get("SVIP_CHAOS_SECONDS", "60"))
+SECONDS = float(os.environ.get("SVIP_CHAOS_SECONDS", "20"))
 SEED = int(os.environ.get("SVIP_CHAOS_SEED", "70"))
 VIP = "10.77.0.50"
 
