@@ -10,7 +10,7 @@ service     While nothing is broken and the named master holds for READY seconds
 whole       Nothing is proved by witnesses that were not there: each has seen something, and the record has an end.
 
 The allowance is for the witnesses, not for svipd:
-- A hold's end is dated when the observer was told. 0.1 s, and the longest lag of any of its notifications.
+- A hold's end is dated when the observer was told. 0.1 s, and the longest lag of its notifications about that time.
 - Between two polls of a Sentinel that gave two answers it may have said either. After a silence of more than SILENCE seconds
   of a Sentinel that was running, it may have said anything since its last answer ("blind"; the sum is in the table).
   A Sentinel that was killed or stopped says nothing from then on; it is asked again from just before it is started or goes on.
@@ -154,6 +154,7 @@ class Checker:
         self.prober = Prober.of([p["answer"] for p in lines.get("probe", [])], self.setup["macs"])
         lags = [e["lag_ms"] for e in lines.get("address", []) if "lag_ms" in e]
         self.lag = (max(lags) - min(lags)) / 1000 if lags else 0.0
+        self._lags = [(e["t"], (e["lag_ms"] - min(lags)) / 1000) for e in lines.get("address", []) if "lag_ms" in e]
         self.holds = self.observer.holds()
         self.blind = 0.0
         self.violations, self.long = [], []
@@ -287,6 +288,10 @@ class Checker:
             for host in hosts:
                 self._held_by_a_word(vip, host, lease)
 
+    def _lag_about(self, a, b):
+        """The longest lag of a notification in that time, or of any when there was none."""
+        return max((lag for t, lag in self._lags if a <= t <= b + 0.5), default=self.lag)
+
     def _held_by_a_word(self, vip, host, lease):
         instance, fenced, words = self.instance_of[vip], self._fenced(host, vip), {}
         for hold in (h for h in self.holds if (h.vip, h.host) == (vip, host)):
@@ -298,7 +303,9 @@ class Checker:
                 if window not in words:
                     words[window] = complement(self._word(instance, host, window))
                 return [s for s in intersect(held, words[window]) if s[1] > s[0]]
-            for a, b in bare(lease + guard + ALLOWANCE + self.lag):
+            for a, b in bare(lease + guard + ALLOWANCE):
+                if b in [s[1] for s in held] and b - a <= self._lag_about(a - lease - guard, b):
+                    continue  # it had gone, and the observer was told later
                 self.violations.append((a, f"no word: {host} holds {vip} {a:.6f} … {b:.6f} ({(b - a) * 1000:.1f} ms), no majority "
                                            f"had named it for {lease + guard:.2f} s; the hold is {hold}"))
             low, high = 0.0, lease + guard + 0.2

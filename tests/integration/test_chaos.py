@@ -71,7 +71,7 @@ def story(*more, sentinels=("h1", "h2", "h3"), until=20.0):
         return f"10.77.0.1{switch[2]['host'][1] if switch and t >= switch[0] else 1}"
     hosts = {f"h{i}": [f"10.77.0.{10 + i}"] for i in (1, 2, 3)}
     lines = [{"kind": "setup", "t": 0.0, "seed": 0, "seconds": 0, "command": "", "shape": "", "lease": 1.0, "guard": 0.06,
-              "sentinels": sentinels, "nodes": list(hosts), "macs": {"aa": "h1", "cc": "h3"}, "addresses": hosts,
+              "sentinels": sentinels, "nodes": list(hosts), "macs": {"aa": "h1", "cc": "h3"}, "addresses": {**hosts, "client": ["10.77.0.99"]},
               "instances": [{"name": "mymaster", "port": 6379, "vips": [VIP]}]}]
     lines += [{"kind": "sentinel", "instance": "mymaster", "sentinel": s, "address": named(s, t), "asked": 0.1 + t,
                "heard": 0.1 + t, "before": t - 0.9 if (s, t) in silent else 0.09 + t if t else None} for s in sentinels for t in range(int(until))]
@@ -92,8 +92,8 @@ def gone(t, host="h1"):
     return (t, "address", {"host": host, "vip": VIP, "what": "del"})
 
 
-def down(t, host, state="down"):
-    return (t, "process", {"host": host, "key": "sentinel", "state": state})
+def down(t, host, state="down", key="sentinel"):
+    return (t, "process", {"host": host, "key": key, "state": state})
 
 
 def names(t, sentinel, host):
@@ -122,6 +122,10 @@ def add(t, host):
     return (t, "address", {"host": host, "vip": VIP, "what": "add"})
 
 
+def renew(t, lag_ms):
+    return (t, "address", {"host": "h1", "vip": VIP, "what": "renew", "lag_ms": lag_ms})
+
+
 def fence(t, until, host="h1"):
     return (t, "address", {"host": host, "vip": VIP, "what": "fence", "until": until})
 
@@ -143,6 +147,10 @@ STORIES = {
     "two Sentinels dead, held on": ((down(5, "h2"), down(6, "h3")), "no word"),
     "two Sentinels dead, let go": ((down(5, "h2"), down(6, "h3"), gone(7.05)), None),
     "two Sentinels dead, let go late": ((down(5, "h2"), down(6, "h3"), gone(7.3)), "no word"),
+    "two Sentinels dead, let go, the observer was told later": (
+        (down(5, "h2"), down(6, "h3"), renew(2, 0), renew(7.3, 200), gone(7.3)), None),
+    "two Sentinels dead, let go late, the observer was told late long before": (
+        (down(5, "h2"), down(6, "h3"), renew(2, 200), renew(3, 0), renew(7.3, 0), gone(7.3)), "no word"),
     "two Sentinels stopped and going on in time": (
         (down(5, "h2"), down(6, "h3", "stopped"), down(6.9, "h3", "up")), None),
     "one Sentinel names another": ((names(5, "h2", "h2"),), None),
@@ -201,6 +209,48 @@ def test_the_checker_judges_a_story(name):
         assert found == []
     else:
         assert found and any(expected in text for text in found), found
+
+
+def fault(t, n, what, phase="begin"):
+    return (t, "fault", {"n": n, "what": what, "phase": phase, "done": t})
+
+
+WELL = [(0.2, "health", {"host": h, "instance": "mymaster", **what}) for h in ("h1", "h2", "h3")
+        for what in ({"role": "master" if h == "h1" else "slave"}, {"down": False, "epoch": 1})]
+STEADY = tuple(x / 10 for x in range(10, 50))
+
+
+def test_outages_and_lost_writes_are_counted_for_each_kind_of_fault():
+    lines = story(fault(5, 0, "redis kill redis-6379 h1"), fault(7, 0, "redis kill", "end"), fault(6, 1, "svipd pause svipd h3"),
+                  fault(6.2, 1, "svipd pause", "end"), fault(9, 2, "redis kill redis-6379 h2"), fault(9.5, 2, "redis kill", "end"),
+                  writes(*STEADY, 5.1, 8.0, *(x / 10 for x in range(81, 201))),
+                  (20.0, "lost", {"writer": 0, "lost": [41, 43]}))  # acknowledged at 5.1 and 8.1
+    checker = Checker(lines)
+    assert checker.check() == []
+    rows = {kind: row for kind, *row in checker.figures.table()}
+    assert rows["redis kill"] == [2, 1, pytest.approx(2.9), pytest.approx(2.9), 1]
+    assert rows["svipd pause"] == [1, 0, 0.0, 0.0, 0]
+    assert checker.figures.sums["of these lost"] == 2
+
+
+@pytest.mark.parametrize("more,what", [
+    ((), "named, nothing broken there, not held"),
+    ((down(5, "h1", key="svipd"),), "named, but svipd is down there"),
+    ((down(5, "h1", key="redis-6379"),), "named, but Redis is down there"),
+    (((5.0, "health", {"host": "h1", "instance": "mymaster", "role": "slave"}),), "named, but Redis says there that it is no master"),
+    (tuple((5.0, "health", {"host": h, "instance": "mymaster", "down": True, "epoch": 1}) for h in ("h1", "h2")),
+     "named, but no majority sees it up with one epoch"),
+    ((cut(5, *ALONE),), "named, but cut off from a majority"),
+    ((names(5, "h2", "h2"), names(5, "h3", "h3")), "nobody is named by a majority"),
+    ((add(5, "h1"), cut(5, ("h1", "client"))), "held, but the client is cut off"),
+    ((add(5, "h1"), down(5, "h1", key="redis-6379")), "held, but Redis is down there"),
+    ((add(5, "h1"),), "held"),
+])
+def test_an_outage_is_explained_by_what_was_broken(more, what):
+    checker = Checker(story(*WELL, gone(4.99), *more, writes(*STEADY, *(x / 10 for x in range(120, 201)))))
+    checker.check()
+    assert max(checker.figures.parts, key=checker.figures.parts.get) == what, checker.figures.parts
+    assert bool(checker.long) == (what in ("held", "named, nothing broken there, not held"))
 
 
 def test_a_seed_is_a_plan():
