@@ -167,6 +167,8 @@ class Nemesis:
 
     def end_program(self, fault, host, key, sig):
         locks = self.program(host, key)
+        if key.startswith("redis"):
+            self.note_process(host, key, "leaving")
         self.c.end(host, key, sig, 30)
         self.note_process(host, key, "down")
         return f"{key} {host}", locks, lambda: self.start_program(host, key)

@@ -3,7 +3,8 @@
 
     setup     seed, command, shape, instances, addresses of the hosts, MACs, lease; alone: one fault after the other
     fault     n, what, phase (begin, end, skip), done: when the hands were through with it
-    process   host, key, state: "up" is dated before it can do anything, "down" and "stopped" after it can't any more
+    process   host, key, state: "up" is dated before it can do anything, "down" and "stopped" after it can't any more.
+              A Redis that was asked to end is "leaving": it serves no writes while it waits for its replicas
     guard     host, seconds: how late a release of the svipd that is started now may come
     paths     from, t, closed: pairs that pass no frame from t on; each other pair may have passed some since `from`
     slow      host, t, until, late: frames may have been under way for `late` seconds
