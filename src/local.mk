@@ -17,7 +17,9 @@ libcore_a_SOURCES = \
 	%D%/core/lease.h \
 	%D%/core/peer.c \
 	%D%/core/peer.h \
-	%D%/core/words.c
+	%D%/core/words.c \
+	%D%/core/writes.c \
+	%D%/core/writes.h
 
 # Bytes to structs and back.
 libwire_a_SOURCES = \

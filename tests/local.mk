@@ -151,7 +151,8 @@ unit_tests = \
 	%D%/unit/test_sentinel \
 	%D%/unit/test_sentinel_reply \
 	%D%/unit/test_svipctl \
-	%D%/unit/test_why
+	%D%/unit/test_why \
+	%D%/unit/test_writes
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif

@@ -85,6 +85,9 @@ enum sentinel_news {
 	NEWS_SWITCH,  /* +switch-master, or +promoted-slave on the leader: `to` is the new master */
 	NEWS_CLEARED, /* -sdown of the master */
 	NEWS_RESET,   /* +reset-master, or the master removed or monitored anew */
+	NEWS_TRIES,   /* +try-failover: wants to fail over, or has been told to */
+	NEWS_ELECTED, /* +elected-leader: and is the one that may */
+	NEWS_ABORTED, /* -failover-abort-…: everything is as it was */
 	NEWS_OTHER,   /* anything else about this instance: a mere hint */
 };
 
@@ -138,6 +141,7 @@ enum core_action_kind {
 	ACT_SEND,     /* instance: send a heartbeat with this instance now */
 	ACT_STATE,    /* instance, from, to, reason, until = ms spent in from: tell log, history, scripts; from == to: another reason
 	                 that people must hear of (holding without a quorum) */
+	ACT_WRITES,   /* instance, until: have the local Redis keep clients' writes waiting until then; SVIP_LONG_AGO: no longer */
 	ACT_VOID,     /* instance: warn: the Sentinels were reset, an old promise is void */
 };
 
@@ -220,6 +224,9 @@ struct instance {
 	uint64_t floor;           /* promised: never to hold at an epoch below this; 0: nothing promised */
 	bool forgotten;           /* EV_FORGET: never to be taken again */
 	uint64_t yield_epoch, yield_id; /* the claim last yielded to; id 0: none */
+	svip_ms writes_until;     /* clients' writes are held back until then; SVIP_LONG_AGO: they aren't */
+	int writes_for;           /* for this Sentinel's failover */
+
 	svip_ms below_since;      /* since when a majority reports epochs below the floor; SVIP_NEVER */
 
 	enum core_state state;

@@ -47,6 +47,7 @@ struct set_instance {
 	bool redis_given;         /* "ip:port" was written, not of loopback: only this endpoint is this node's */
 	struct svip_host announce; /* the name or address under which Sentinel knows this node; port 0: none */
 	bool yield_on_conflict;   /* to another host that has an address: the block's own, else the file's */
+	bool reset_connections;   /* of clients, before the addresses go: the block's own, else the file's */
 	struct set_scripts scripts; /* the block's own, else the file's */
 };
 
@@ -85,6 +86,7 @@ struct settings {
 	bool multicast;
 	struct svip_addr group;
 	uint16_t port;             /* UDP, multicast and unicast */
+	bool hold_writes;          /* at the local Redis, while a failover of it runs */
 	bool unicast;
 	int ttl_min;               /* least TTL accepted; 255 by default */
 

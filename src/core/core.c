@@ -19,6 +19,7 @@
 #include "evidence.h"
 #include "lease.h"
 #include "peer.h"
+#include "writes.h"
 
 static void
 instance_init(struct instance *in, uint64_t id, svip_ms now)
@@ -36,6 +37,7 @@ instance_init(struct instance *in, uint64_t id, svip_ms now)
 	in->earn_after = SVIP_LONG_AGO;
 	in->named_since = SVIP_NEVER;
 	in->below_since = SVIP_NEVER;
+	writes_init(in);
 	claim_end(in);
 	in->since = now;
 }
@@ -335,8 +337,12 @@ core_step(struct core *c, const struct core_event *ev, svip_ms now, uint64_t now
 	case EV_LINK:
 	case EV_CONFLICT:
 		fold_instance(c, ev, now);
-		if (ev->kind == EV_NEWS)
+		if (ev->kind == EV_NEWS) {
+			writes_news(c, ev->instance, ev->sentinel, ev->news, now, out);
 			decide_act(out, ACT_POLL, ev->instance);
+		} else if (ev->kind == EV_ROLE) {
+			writes_role(c, ev->instance, now, out);
+		}
 		decide(c, ev->instance, now, out);
 		break;
 	case EV_HELD:

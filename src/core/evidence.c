@@ -90,6 +90,9 @@ evidence_news(struct evidence *e, enum sentinel_news news, const struct svip_hos
     svip_ms now)
 {
 	switch (news) { /* GCOV_EXCL_BR_LINE: a closed set */
+	case NEWS_TRIES:
+	case NEWS_ELECTED:
+	case NEWS_ABORTED:
 	case NEWS_OTHER:
 		return;
 	case NEWS_CLEARED:

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ROLE to the local Redis, again and again. Must not decide what an answer means, nor ever write to Redis. */
+/* ROLE to the local Redis, again and again. Must not decide what an answer means, nor ever write to Redis'
+ * data. */
 #include "local_redis.h"
 
 #include "clock.h"
 #include "log.h"
 #include "rkeep.h"
+#include "wire/hiredis_codec.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +31,7 @@ struct link {
 	bool master;
 	enum reply_fault fault;
 	char text[REPLY_TEXT_MAX];
+	bool ask_writes; /* on each connection: may writes be held? */
 };
 
 struct local_redis {
@@ -36,6 +39,7 @@ struct local_redis {
 	struct set_auth auth;
 	struct ev_timer tick;
 	local_redis_role *role;
+	local_redis_writes *writes;
 	void *ctx;
 	int n;
 	struct link *link[SVIP_INSTANCES_MAX];
@@ -88,6 +92,76 @@ ask(struct link *l)
 	rconn_flush(l->keep.conn);
 }
 
+/* ---- writes ---- */
+
+enum { WRITES_ASK = 1 << 30, WRITES_BACK = 0 }; /* tags; others are milliseconds */
+
+static void
+on_writes(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked)
+{
+	struct rkeep *k = ctx;
+	struct link *l = k->ctx;
+	char text[REPLY_TEXT_MAX];
+	enum reply_fault fault = REPLY_FINE;
+
+	(void)asked;
+	if (reply == NULL) {
+		if (tag != WRITES_ASK)
+			l->set->writes(
+			    l->set->ctx, l->index, (svip_ms)tag, REPLY_NO_CONNECTION, "");
+		return;
+	}
+	if (reply->type == REDIS_REPLY_ERROR)
+		fault = REPLY_ERROR;
+	l->set->writes(l->set->ctx, l->index, tag == WRITES_ASK ? -1 : (svip_ms)tag, fault,
+	    fault == REPLY_FINE ? "" : reply_text(reply, fault, text));
+}
+
+static int
+order_writes(struct link *l, int argc, const char *const *argv, uint64_t tag)
+{
+	if (!l->keep.up)
+		return -ENOTCONN;
+	if (rconn_command(l->keep.conn, argc, argv, on_writes, tag) != 0)
+		return -ENOBUFS;
+	rconn_flush(l->keep.conn);
+	return 0;
+}
+
+static int
+pause_writes(struct link *l, svip_ms ms, uint64_t tag)
+{
+	char number[24];
+	const char *argv[] = { "CLIENT", "PAUSE", number, "WRITE" };
+
+	snprintf(number, sizeof(number), "%lld", (long long)ms);
+	return order_writes(l, 4, argv, tag);
+}
+
+int
+local_redis_hold_writes(struct local_redis *set, int instance, svip_ms ms)
+{
+	return pause_writes(set->link[instance], ms, (uint64_t)ms);
+}
+
+int
+local_redis_give_writes_back(struct local_redis *set, int instance)
+{
+	const char *argv[] = { "CLIENT", "UNPAUSE" };
+
+	return order_writes(set->link[instance], 2, argv, WRITES_BACK);
+}
+
+/* A pause of no time changes nothing (Redis' networking.c, pauseClients), and is refused as any other. */
+void
+local_redis_may_hold_writes(struct local_redis *set, int instance)
+{
+	struct link *l = set->link[instance];
+
+	l->ask_writes = true;
+	pause_writes(l, 0, WRITES_ASK);
+}
+
 static bool
 on_where(void *ctx, struct svip_addr *addr, uint16_t *port)
 {
@@ -108,6 +182,8 @@ on_up(void *ctx)
 		log_info("redis %s: connected", svip_host_text(&l->host, text));
 	l->said_up = l->said = true;
 	ask(l);
+	if (l->ask_writes)
+		pause_writes(l, 0, WRITES_ASK);
 }
 
 static void
@@ -149,7 +225,7 @@ local_redis_timing(struct local_redis *set, svip_ms poll_ms)
 
 struct local_redis *
 local_redis_init(struct ev_loop *loop, const struct set_auth *auth, svip_ms poll_ms,
-    local_redis_role *role, void *ctx)
+    local_redis_role *role, local_redis_writes *writes, void *ctx)
 {
 	struct local_redis *set = calloc(1, sizeof(*set));
 
@@ -158,6 +234,7 @@ local_redis_init(struct ev_loop *loop, const struct set_auth *auth, svip_ms poll
 	set->loop = loop;
 	set->auth = *auth;
 	set->role = role;
+	set->writes = writes;
 	set->ctx = ctx;
 	ev_init(&set->tick, on_tick);
 	set->tick.data = set;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asks the Redis of this node for its ROLE, for each instance. Reports; decides nothing. */
+/* Asks the Redis of this node for its ROLE, for each instance, and has it keep writes waiting when told to. Reports; decides nothing. */
 #ifndef IO_LOCAL_REDIS_H
 #define IO_LOCAL_REDIS_H
 
@@ -17,9 +17,16 @@ struct local_redis;
 typedef void local_redis_role(
     void *ctx, int instance, svip_ms asked, bool master, enum reply_fault, const char *text);
 
+/*
+ * Redis' answer to an order about writes, or why there is none. ms: as ordered; 0: to give them back; -1: it was only asked whether
+ * such orders would be followed. text: "" or what was refused, and how.
+ */
+typedef void local_redis_writes(
+    void *ctx, int instance, svip_ms ms, enum reply_fault, const char *text);
+
 /* NULL: no memory. */
-struct local_redis *local_redis_init(
-    struct ev_loop *, const struct set_auth *, svip_ms poll_ms, local_redis_role *, void *ctx);
+struct local_redis *local_redis_init(struct ev_loop *, const struct set_auth *, svip_ms poll_ms,
+    local_redis_role *, local_redis_writes *, void *ctx);
 void local_redis_fini(struct local_redis *);
 
 /* Adds an instance at the end and returns its index, or -ENOMEM. The host must be numeric (else -EINVAL). */
@@ -31,6 +38,15 @@ void local_redis_auth(struct local_redis *, const struct set_auth *);
 void local_redis_timing(struct local_redis *, svip_ms poll_ms);
 
 void local_redis_poll(struct local_redis *, int instance); /* asks now */
+
+/*
+ * Clients' writes wait (CLIENT PAUSE ms WRITE, Redis 6.2; reads, replication and Sentinel's orders go on), for that long at most, or are
+ * given back (CLIENT UNPAUSE). 0: sent, the answer follows; -ENOTCONN, -ENOBUFS.
+ */
+int local_redis_hold_writes(struct local_redis *, int instance, svip_ms ms);
+int local_redis_give_writes_back(struct local_redis *, int instance);
+/* Asks whether this Redis would, and lets its user; now, and whenever a connection is made. Holds nothing. */
+void local_redis_may_hold_writes(struct local_redis *, int instance);
 
 struct local_redis_status {
 	const char *state;     /* "connected", "connecting", "refused", "auth-refused", … */

@@ -7,10 +7,11 @@
 
 #include <string.h>
 
-/* The first six are evidence: every way in which a Sentinel changes its master or clears its flag. The others are
- * worth a question at once. */
+/* The first six are evidence: every way in which a Sentinel changes its master or clears its flag. The next tell of failovers that
+ * are under way. The others are worth a question at once. */
 static const char *const channels[] = { "+switch-master", "+promoted-slave", "-sdown",
-	"+reset-master", "+monitor", "-monitor", "+sdown", "+odown" };
+	"+reset-master", "+monitor", "-monitor", "+try-failover", "+elected-leader", "-failover-abort-not-elected",
+	"-failover-abort-no-good-slave", "-failover-abort-slave-timeout", "+sdown", "+odown" };
 
 enum { CHANNELS = sizeof(channels) / sizeof(channels[0]) };
 

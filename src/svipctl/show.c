@@ -153,6 +153,10 @@ instance_details(const struct out *o, const json_t *in)
 		detail(o, "redis", "%s %s, %s ago", field_text(in, "redis", "?"),
 		    field_true(in, "redis_master") ? "says master" : "does not say master",
 		    field_age(in, "redis_heard_ms", a));
+	if (field_int(in, "writes_held_ms", 0) > 0)
+		detail(o, "writes", "wait for the failover, %s at most", field_age(in, "writes_held_ms", a));
+	else if (field_text(in, "writes_error", NULL) != NULL)
+		detail(o, "writes", "can't be held back: %s", field_text(in, "writes_error", ""));
 	detail(
 	    o, "sent", "%" JSON_INTEGER_FORMAT " announcements", field_int(in, "announcements", 0));
 	detail(o, "conflicts", "%" JSON_INTEGER_FORMAT, field_int(in, "conflicts", 0));

@@ -53,7 +53,8 @@ report(const struct ctl_request *r)
 		struct slot *s = &d->slot[d->slot_of[i]];
 
 		instance[i] = (struct report_instance){ .conflicts = s->conflicts, .conflict = s->conflict,
-			.announcements = announcer_count(d->slot_of[i]), .redis_error = s->redis_error };
+			.announcements = announcer_count(d->slot_of[i]), .redis_error = s->redis_error,
+			.writes_error = s->writes_error };
 		for (int k = 0; k < d->set->n_sentinels; k++)
 			instance[i].fault[k] = s->fault[k];
 	}

@@ -167,6 +167,20 @@ put_steady(struct table *t)
 }
 
 static void
+put_writes(struct table *t)
+{
+	if (!t->in->set->hold_writes)
+		put(t, "hold-writes", CHECK_OK, NULL, "off in the configuration");
+	else if (t->in->writes_error == NULL)
+		put(t, "hold-writes", CHECK_OK, NULL, "nothing that the local Redis has refused");
+	else
+		put(t, "hold-writes", CHECK_DEGRADED,
+		    "Redis 6.2 or later, and for redis-user: ACL SETUSER ... +client|pause "
+		    "+client|unpause",
+		    "%s: a planned failover loses writes", t->in->writes_error);
+}
+
+static void
 put_peers(struct table *t)
 {
 	const struct settings *set = t->in->set;
@@ -219,6 +233,7 @@ check_rows(const struct check_input *in, struct check_row rows[CHECK_ROWS_MAX])
 	    "CAP_NET_ADMIN and CAP_NET_RAW, and no other"); /* else it had not started */
 	put_time(&t);
 	put_steady(&t);
+	put_writes(&t);
 	put_peers(&t);
 	return t.n;
 }

@@ -165,6 +165,7 @@ put_instance(const struct set_instance *in, bool host, FILE *to)
 	if (host && in->announce.port != 0)
 		fprintf(to, "announce = \"%s\"\n", svip_host_text(&in->announce, text));
 	put_string(to, "on-conflict", in->yield_on_conflict ? "yield-and-fault" : "defend");
+	put_string(to, "reset-connections", on_off(in->reset_connections));
 	put_string(to, "notify", in->scripts.any);
 	put_string(to, "notify-master", in->scripts.master);
 	put_string(to, "notify-backup", in->scripts.backup);
@@ -187,6 +188,7 @@ put_all(const struct settings *s, const struct set_instance *const *v, bool host
 	fprintf(to, "clock-drift = \"%d.%04d%%\"\n", s->drift_ppm / 10000, s->drift_ppm % 10000);
 	fprintf(to, "on-quorum-loss = \"%s\"\nobserve = \"%s\"\n",
 	    s->hold_on_quorum_loss ? "hold" : "release", on_off(s->observe));
+	fprintf(to, "hold-writes = \"%s\"\n", on_off(s->hold_writes));
 	put_heartbeats(s, to);
 	put_string(to, "sentinel-user", s->sentinel_auth.user);
 	put_string(to, "sentinel-password-file", s->sentinel_auth.file);

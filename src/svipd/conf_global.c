@@ -204,6 +204,8 @@ read_modes(struct conf_loader *l)
 	const struct conf_value *v = conf_one(&l->tree->global, "on-quorum-loss", &e);
 	int i;
 
+	l->set->hold_writes = true;
+	conf_bool(l, "hold-writes", &l->set->hold_writes);
 	conf_bool(l, "observe", &l->set->observe);
 	if (v != NULL) {
 		l->set->hold_on_quorum_loss = strcmp(v->text, "hold") == 0;

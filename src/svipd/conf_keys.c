@@ -21,6 +21,8 @@ static const struct conf_key keys[] = {
 	{ "clock-drift", CONF_GLOBAL, false, "1%" },
 	{ "on-quorum-loss", CONF_GLOBAL, false, "release" },
 	{ "on-conflict", CONF_GLOBAL | CONF_VIP, false, "defend" },
+	{ "hold-writes", CONF_GLOBAL, false, "on" },
+	{ "reset-connections", CONF_GLOBAL | CONF_VIP, false, "on" },
 	{ "observe", CONF_GLOBAL, false, "off" },
 	{ "heartbeat", CONF_GLOBAL, false, "500ms" },
 	{ "multicast", CONF_GLOBAL, false, "239.192.83.86:8386" },

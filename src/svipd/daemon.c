@@ -140,6 +140,9 @@ carry_out(const struct core_action *a)
 	case ACT_SEND:
 		d.send = true;
 		return;
+	case ACT_WRITES:
+		hands_writes(s, a->until);
+		return;
 	case ACT_STATE:
 		daemon_watch(s);
 		/* fall through */

@@ -113,6 +113,33 @@ on_locals(void *ctx)
 	heartbeat_io_rejoin();
 }
 
+/* Here the local Redis could be told to end its clients itself (CLIENT KILL). */
+static void
+on_unreset(void *ctx, int s, int err)
+{
+	(void)ctx;
+	daemon_state()->slot[s].reset_error = err;
+}
+
+static void
+on_reset(void *ctx, int s, int n, int err, svip_ms took_ms)
+{
+	struct slot *slot = &daemon_state()->slot[s];
+
+	(void)ctx;
+	slot->resets += (uint64_t)n;
+	if (err == 0)
+		slot->reset_error = 0;
+	if (n > 0)
+		log_info("%s: %d connections of clients reset, in %lld ms", slot->conf.name, n, (long long)took_ms);
+	if (err == ETIME)
+		log_warning("%s: no time was left for all connections of clients; some idle ones will not hear of the move",
+		    slot->conf.name);
+	else if (err != 0)
+		log_warning("%s: connections of clients can't be reset: %s; idle ones will not hear of the move",
+		    slot->conf.name, strerror(err));
+}
+
 static const struct vip_calls vip_calls = { on_held, on_refused, on_clear, on_stuck, on_lost,
 	on_link, on_relinked, on_locals };
 
@@ -267,6 +294,55 @@ on_role(void *ctx, int i, svip_ms asked, bool master, enum reply_fault fault, co
 	    &(struct core_event){ .kind = EV_ROLE, .instance = i, .asked = asked, .yes = master });
 }
 
+/* Acts first, talks after. */
+void
+hands_writes(int s, svip_ms until)
+{
+	struct daemon_state *d = daemon_state();
+	struct slot *slot = &d->slot[s];
+	svip_ms left = until - clock_ms();
+	int rc;
+
+	if (!d->set->hold_writes)
+		return;
+	rc = left > 0 ? local_redis_hold_writes(redis, slot->index, left)
+	              : local_redis_give_writes_back(redis, slot->index);
+	if (rc != 0 && left > 0)
+		log_warning("%s: the local Redis is not connected: clients' writes don't wait for "
+		            "the failover",
+		    slot->conf.name);
+}
+
+static void
+on_writes(void *ctx, int i, svip_ms ms, enum reply_fault fault, const char *text)
+{
+	struct slot *s = slot_at(i);
+	bool news = (fault == REPLY_FINE) != (s->writes_error[0] == '\0');
+
+	(void)ctx;
+	if (fault == REPLY_FINE)
+		s->writes_error[0] = '\0';
+	else
+		snprintf(s->writes_error, sizeof(s->writes_error), "%s",
+		    text[0] != '\0' ? text : reply_fault_word(fault));
+	if (fault != REPLY_FINE && (news || ms > 0))
+		log_warning(
+		    "%s: the local Redis holds no writes back: %s", s->conf.name, s->writes_error);
+	else if (fault == REPLY_FINE && ms > 0)
+		log_info("%s: Sentinel fails over: clients' writes wait, for %lld ms at most",
+		    s->conf.name, (long long)ms);
+	else if (fault == REPLY_FINE && ms == 0)
+		log_info("%s: clients' writes go on", s->conf.name);
+}
+
+/* Whether it would, if it had to. */
+static void
+ask_writes(int i)
+{
+	if (daemon_state()->set->hold_writes && !daemon_state()->set->observe)
+		local_redis_may_hold_writes(redis, i);
+}
+
 /* ---- peers ---- */
 
 static void
@@ -365,6 +441,7 @@ hands_add(int s)
 	conflict_add(s, conf->address, conf->n_addresses);
 	if (sentinel_add(sentinels, conf->name) < 0 || local_redis_add(redis, &conf->redis) < 0)
 		abort(); /* no memory, at a start or a reload: the kernel's lifetimes do the rest */
+	ask_writes(daemon_state()->slot[s].index);
 }
 
 void
@@ -444,7 +521,7 @@ hands_init(struct ev_loop *loop, char *why, size_t size)
 	if (rc != 0)
 		return failed(why, size, "heartbeat socket", rc);
 	sentinels = sentinel_init(loop, &conf, &sentinel_owner, NULL);
-	redis = local_redis_init(loop, &set->redis_auth, set->poll_ms, on_role, NULL);
+	redis = local_redis_init(loop, &set->redis_auth, set->poll_ms, on_role, on_writes, NULL);
 	if (sentinels == NULL || redis == NULL)
 		return failed(why, size, "Sentinel connections", -ENOMEM);
 	return true;

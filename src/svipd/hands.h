@@ -32,6 +32,9 @@ void hands_redis_moved(int slot);
 /* Keys, passwords, announcements' schedule and limits of the new settings. */
 void hands_reload(void);
 
+/* Clients' writes at the slot's Redis wait until then; SVIP_LONG_AGO: no longer. As far as `hold-writes` asks for it. */
+void hands_writes(int slot, svip_ms until);
+
 /* Asks the Sentinels and the local Redis about an instance (the core's index) now. */
 void hands_poll(int instance);
 

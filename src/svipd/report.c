@@ -184,13 +184,15 @@ instance_more(const struct report *r, const struct set_instance *conf, int index
 	const struct report_instance *ri = &r->in->instance[index];
 	const bool refused = in->reason == WHY_ADDRESS_REFUSED || in->reason == WHY_ADDRESS_STUCK;
 
-	return json_pack("{s:b, s:i, s:b, s:o, s:b, s:o, s:o, s:I, s:o, s:o}", "named_here",
-	    in->named_since != SVIP_NEVER, "sentinels_fresh",
+	return json_pack("{s:b, s:i, s:b, s:o, s:b, s:o, s:o, s:I, s:o, s:o, s:I, s:o}",
+	    "named_here", in->named_since != SVIP_NEVER, "sentinels_fresh",
 	    core_sentinels_fresh(r->core, index, r->in->now), "link", in->link_up, "redis",
 	    host(&conf->redis), "redis_master", in->role_master, "redis_heard_ms",
 	    age(r, in->role_asked), "redis_error", text(ri->redis_error), "announcements",
 	    (json_int_t)ri->announcements, "conflict", text(ri->conflict), "error",
-	    refused ? text(strerror(in->error)) : json_null());
+	    refused ? text(strerror(in->error)) : json_null(), "writes_held_ms",
+	    in->writes_until > r->in->now && r->set->hold_writes ? left(r, in->writes_until) : 0,
+	    "writes_error", text(ri->writes_error));
 }
 
 static json_t *
@@ -379,10 +381,9 @@ peers(const struct report *r)
 		    p->echoed != SVIP_LONG_AGO ? json_integer(p->rtt_us) : json_null(), "two_way",
 		    two_way, "version", peer_version(p), "config", peer_config(p), "instances",
 		    peer_instances(r, i));
-		more = json_pack("{s:b, s:b, s:I, s:I, s:I}", "maintenance",
-		    p->maintenance, "observe", p->observe, "lease_ms", (json_int_t)p->lease_ms,
-		    "guard_ms", (json_int_t)p->guard_ms, "stale",
-		    (json_int_t)p->refused_count);
+		more = json_pack("{s:b, s:b, s:I, s:I, s:I}", "maintenance", p->maintenance,
+		    "observe", p->observe, "lease_ms", (json_int_t)p->lease_ms, "guard_ms",
+		    (json_int_t)p->guard_ms, "stale", (json_int_t)p->refused_count);
 		append(&all, join(contract, more));
 	}
 	return all;
@@ -393,12 +394,12 @@ peers(const struct report *r)
 static json_t *
 head(const struct report *r)
 {
-	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:b, s:b, s:o, s:I}", "version", text(r->in->version),
-	    "cluster", text(r->set->cluster), "node",
+	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:b, s:b, s:o, s:I}", "version",
+	    text(r->in->version), "cluster", text(r->set->cluster), "node",
 	    address(&r->set->node[r->core->conf.self], false), "pid", (json_int_t)r->in->pid,
 	    "uptime_ms", (json_int_t)(r->in->now - r->core->started), "maintenance",
-	    r->core->maintenance, "observe", r->core->conf.observe,
-	    "fence", text(r->in->fence), "guard_ms", (json_int_t)r->core->conf.guard_ms);
+	    r->core->maintenance, "observe", r->core->conf.observe, "fence", text(r->in->fence),
+	    "guard_ms", (json_int_t)r->core->conf.guard_ms);
 }
 
 static json_t *

@@ -38,6 +38,7 @@ struct report_instance {
 	uint64_t announcements;                /* frames sent */
 	const char *conflict;                  /* the last one: "10.0.0.50 at 02:00:00:00:00:01" */
 	const char *redis_error;               /* of the local Redis' connection */
+	const char *writes_error;              /* why it would hold no writes back; empty: it would */
 	const char *fault[SVIP_SENTINELS_MAX]; /* what a Sentinel answers instead of a view */
 };
 

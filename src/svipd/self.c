@@ -18,6 +18,12 @@ look(svip_ms group_ms[SVIP_NODES_MAX])
 	struct daemon_state *d = daemon_state();
 	svip_ms now = clock_ms();
 
+	const char *writes_error = NULL;
+
+	for (int i = 0; i < d->core.conf.n_instances; i++) {
+		if (d->slot[d->slot_of[i]].writes_error[0] != '\0')
+			writes_error = d->slot[d->slot_of[i]].writes_error;
+	}
 	for (int i = 0; i < d->set->n_nodes; i++) {
 		svip_ms heard = heartbeat_io_group_heard(i);
 
@@ -29,7 +35,8 @@ look(svip_ms group_ms[SVIP_NODES_MAX])
 		.steady = &d->steady,
 		.fenced = vip_fenced(),
 		.now = now,
-		.group_ms = group_ms };
+		.group_ms = group_ms,
+		.writes_error = writes_error };
 }
 
 static void

@@ -340,6 +340,12 @@ news_of_master(struct span channel)
 		return NEWS_CLEARED;
 	if (is(channel, "+reset-master") || is(channel, "+monitor") || is(channel, "-monitor"))
 		return NEWS_RESET;
+	if (is(channel, "+try-failover"))
+		return NEWS_TRIES;
+	if (is(channel, "+elected-leader"))
+		return NEWS_ELECTED;
+	if (begins(channel, "-failover-abort-"))
+		return NEWS_ABORTED;
 	return NEWS_OTHER;
 }
 

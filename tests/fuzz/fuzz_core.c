@@ -242,6 +242,10 @@ check_action(const struct core_action *x)
 		MUST(now - a->yielded_at > patience());
 		a->promised = false;
 		return;
+	case ACT_WRITES: /* never for long, never where this node doesn't hold */
+		MUST(x->until <= now + 5000);
+		MUST(x->until <= now || (may_have(x->instance) && core.inst[x->instance].role_master));
+		return;
 	case ACT_POLL:
 	case ACT_SEND:
 		return;

@@ -116,6 +116,8 @@ carry_out(struct sim *s, int x, const struct core_action *a)
 		    core_reason_word((enum core_reason)a->reason));
 		s->by_yield += a->to == CORE_MASTER && a->reason == WHY_ALL_YIELDED;
 		return;
+	case ACT_WRITES: /* Redis' own affair */
+		return;
 	case ACT_VOID:
 		say(s, "node %d: promise void", x);
 		return;
