@@ -97,7 +97,33 @@ def test_a_planned_failover_moves_the_address(cluster, record):
     asked = cluster.sentinel_failover(via="h2")
     new = moved(cluster, record, poller, writer, asked, "h1")
     with cluster.redis(new) as r:
-        record("acknowledged writes lost", writer.lost(r))
+        assert writer.lost(r) == 0, "writes wait from Sentinel's first word on"
+
+
+def test_writes_go_on_when_a_planned_failover_is_given_up(make_cluster):
+    c = make_cluster(failover_timeout=2000)
+    writer = c.writer(timeout=10)
+    for name in ("h2", "h3"):
+        c.signal(name, signal.SIGSTOP, "redis-6379")
+    try:
+        asked = c.sentinel_failover(via="h2")
+        wait_until(lambda: c.instance("h1")["writes_held_ms"] > 0, 5, "writes wait")
+        wait_until(lambda: c.instance("h1")["writes_held_ms"] == 0, 7, "Sentinel gives up")
+    finally:
+        for name in ("h2", "h3"):
+            c.signal(name, signal.SIGCONT, "redis-6379")
+    writer.wait_writing()
+    assert c.holders() == {"h1"}
+    assert 1 < writer.outage(asked)[0] < 5
+
+
+def test_writes_do_not_wait_with_hold_writes_off(make_cluster):
+    c = make_cluster(settings={"hold-writes": '"off"'})
+    writer = c.writer()
+    c.sentinel_failover(via="h2")
+    new = c.wait_settled(but=["h1"])
+    with c.redis(new) as r:
+        assert writer.lost(r) > 0, "else the test above shows nothing"
 
 
 def test_planned_failovers_one_after_the_other_never_make_two_holders(make_cluster):
