@@ -30,6 +30,8 @@ libwire_a_SOURCES = \
 	%D%/wire/ctl_request.h \
 	%D%/wire/cursor.c \
 	%D%/wire/cursor.h \
+	%D%/wire/diag_msg.c \
+	%D%/wire/diag_msg.h \
 	%D%/wire/frames.c \
 	%D%/wire/frames.h \
 	%D%/wire/heartbeat.c \
@@ -73,6 +75,8 @@ libio_a_SOURCES = \
 	%D%/io/priv.h \
 	%D%/io/rconn.c \
 	%D%/io/rconn.h \
+	%D%/io/reset.c \
+	%D%/io/reset.h \
 	%D%/io/resolver.c \
 	%D%/io/resolver.h \
 	%D%/io/rkeep.c \

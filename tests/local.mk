@@ -131,6 +131,7 @@ unit_tests = \
 	%D%/unit/test_cursor \
 	%D%/unit/test_daemonise \
 	%D%/unit/test_decide \
+	%D%/unit/test_diag_msg \
 	%D%/unit/test_evidence \
 	%D%/unit/test_facts \
 	%D%/unit/test_frames \

@@ -6,9 +6,6 @@
 #include <ev.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -19,11 +16,8 @@
 
 #include "clock.h"
 #include "fence.h"
+#include "reset.h"
 #include "rtnl.h"
-
-#ifndef SOCK_DESTROY /* linux/sock_diag.h, Linux 4.5 */
-#define SOCK_DESTROY 21
-#endif
 
 enum { LOOK_MS = 50 };
 
@@ -74,77 +68,6 @@ read_clocksource(char *out, size_t size)
 		close(fd);
 	out[n > 0 ? n : 0] = '\0';
 	out[strcspn(out, "\n")] = '\0';
-}
-
-/* ---- SOCK_DESTROY ---- */
-
-/* Asks the kernel to end the connection at `near`, as ss -K does. 0 or a positive errno. */
-static int
-destroy(const struct sockaddr_in *near, const struct sockaddr_in *far)
-{
-	struct {
-		struct nlmsghdr h;
-		struct inet_diag_req_v2 r;
-	} out = { .h = { .nlmsg_len = sizeof(out),
-		      .nlmsg_type = SOCK_DESTROY,
-		      .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
-		.r = {
-		    .sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP, .idiag_states = ~0u } };
-	struct {
-		struct nlmsghdr h;
-		struct nlmsgerr e;
-	} in;
-	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG),
-	    rc = EIO;
-	ssize_t n;
-
-	if (fd == -1)
-		return errno;
-	out.r.id.idiag_sport = near->sin_port;
-	out.r.id.idiag_dport = far->sin_port;
-	out.r.id.idiag_src[0] = near->sin_addr.s_addr;
-	out.r.id.idiag_dst[0] = far->sin_addr.s_addr;
-	out.r.id.idiag_cookie[0] = out.r.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-	n = send(fd, &out, sizeof(out), 0);
-	if (n == sizeof(out))
-		n = recv(
-		    fd, &in, sizeof(in), MSG_DONTWAIT); /* the kernel has answered inside send() */
-	if (n == -1)
-		rc = errno;
-	else if (n >= (ssize_t)(sizeof(in.h) + sizeof(in.e.error)) &&
-	         in.h.nlmsg_type == NLMSG_ERROR)
-		rc = -in.e.error;
-	close(fd);
-	return rc;
-}
-
-static int
-probe_destroy(void)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) },
-	                   far;
-	socklen_t len = sizeof(at);
-	const int kind = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
-	int listener = socket(AF_INET, kind, 0), client = socket(AF_INET, kind, 0), rc = 0;
-	char byte;
-
-	if (listener == -1 || client == -1 || bind(listener, (struct sockaddr *)&at, len) == -1 ||
-	    listen(listener, 1) == -1 || getsockname(listener, (struct sockaddr *)&at, &len) == -1)
-		rc = errno;
-	else if (connect(client, (struct sockaddr *)&at, len) == -1 && errno != EINPROGRESS)
-		rc = errno;
-	else if (getsockname(client, (struct sockaddr *)&far, &len) == -1)
-		rc = errno;
-	else
-		rc = destroy(&far, &at);
-	if (rc == 0 && (recv(client, &byte, 1, MSG_DONTWAIT) != -1 || errno == EAGAIN))
-		rc = ENOTSUP; /* it said yes, and it lives */
-	if (listener != -1)
-		close(listener);
-	if (client != -1)
-		close(client);
-	return rc;
 }
 
 /* ---- addresses ---- */
@@ -264,7 +187,7 @@ selftest_start(struct ev_loop *loop, bool touch, void (*done)(void))
 		.nftables = SELFTEST_SKIPPED,
 		.egress = SELFTEST_SKIPPED,
 		.packet = probe_packet(),
-		.destroy = probe_destroy(),
+		.destroy = reset_probe(),
 		.clock = probe_clock() };
 	read_clocksource(t.is.clocksource, sizeof(t.is.clocksource));
 	if (touch) {

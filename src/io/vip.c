@@ -15,12 +15,14 @@
 #include "clock.h"
 #include "fence.h"
 #include "log.h"
+#include "reset.h"
 #include "rtnl.h"
 
 enum {
 	LINKS_MAX = 4096,
 	TABLE_MAX = 32768, /* addresses of this host */
 	AGAIN_MS = 100,    /* after the kernel could not be read */
+	REMOVAL_MS = 20,   /* of a hold's time are for the removal itself */
 };
 
 struct vip {
@@ -33,6 +35,7 @@ struct vip {
 	struct svip_addr *addr; /* owned */
 	svip_ms until;          /* as ordered last */
 	svip_ms expires;        /* when the kernel will remove them, at the earliest */
+	svip_ms reset_ms;       /* for the resets of its clients; 0: none */
 };
 
 static struct {
@@ -54,6 +57,13 @@ static struct {
 	int top; /* handles in use are below this */
 	struct vip vip[SVIP_INSTANCES_MAX];
 } v;
+
+/* What became of an instance's clients at a drop. */
+struct reset {
+	bool tried;
+	int n, rc;
+	svip_ms took_ms;
+};
 
 /* ---- what is known of the kernel ---- */
 
@@ -253,18 +263,41 @@ ours(const struct vip *p, struct rtnl_address *out)
 	return p->n;
 }
 
+/*
+ * Resets the clients' connections while the addresses are there and let through: after that a reset reaches nobody, so it isn't
+ * tried. Nor without a link: the connections may be good again in a moment, when the addresses are back here.
+ */
+static void
+reset(int i, struct reset *r)
+{
+	struct vip *p = &v.vip[i];
+	svip_ms now = clock_ms(), left = p->until - REMOVAL_MS - now;
+
+	*r = (struct reset){ .tried = p->there && p->up && p->reset_ms > 0 && left > 0 };
+	if (!r->tried)
+		return;
+	r->rc = reset_clients(p->addr, p->n, left < p->reset_ms ? left : p->reset_ms, &r->n);
+	r->took_ms = clock_ms() - now;
+	if (r->rc != 0 && r->rc != -ETIME)
+		v.call.unreset(v.ctx, i, -r->rc);
+}
+
 void
 vip_drop(int i)
 {
 	struct vip *p = &v.vip[i];
 	struct rtnl_address a[SVIP_ADDRESSES_MAX];
 	int error[SVIP_ADDRESSES_MAX];
+	struct reset r;
 
+	reset(i, &r);
 	/* First what this program has put there, at once; then look whether anything is left. */
 	p->wanted = p->there = false;
 	if (p->ifindex != 0)
 		(void)rtnl_delete(a, ours(p, a), error);
 	make_clear(i, NULL);
+	if (r.tried)
+		v.call.reset(v.ctx, i, r.n, -r.rc, r.took_ms);
 }
 
 static void
@@ -553,6 +586,7 @@ vip_init(struct ev_loop *loop, const struct vip_calls *call, void *ctx, bool obs
 	v.observe = observe;
 	v.loop = loop;
 	ev_init(&v.again, on_again);
+	(void)reset_init(); /* tried again, and told, when it is needed */
 	rc = rtnl_init(loop, on_change, on_overrun, on_settled, NULL);
 	if (rc == 0)
 		rc = rtnl_dump_links(on_dumped_link, NULL);
@@ -621,6 +655,7 @@ vip_fini(bool leave)
 		fence_fini(leave);
 	v.fenced = false;
 	rtnl_fini();
+	reset_fini();
 	if (v.loop != NULL)
 		ev_timer_stop(v.loop, &v.again);
 	for (int i = 0; i < v.top; i++)
@@ -646,6 +681,12 @@ vip_add(int i, const char *interface, const struct svip_addr *addr, int n)
 		v.top = i + 1;
 	if (v.fenced)
 		fence_add(i, p->interface, p->addr, p->n);
+}
+
+void
+vip_reset_clients(int i, svip_ms ms)
+{
+	v.vip[i].reset_ms = ms;
 }
 
 static void

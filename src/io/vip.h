@@ -20,6 +20,10 @@ struct vip_calls {
 	void (*link)(void *ctx, int i, bool up);    /* the interface went up or down, came or went */
 	void (*relinked)(void *ctx, int i);         /* same link, but another MAC or index: announce again */
 	void (*locals)(void *ctx);                  /* this host's own addresses have changed */
+	/* Before the addresses go: the kernel doesn't reset connections (positive errno). The last moment for other means. */
+	void (*unreset)(void *ctx, int i, int err);
+	/* After they have gone: n connections of clients were reset. err: 0; ETIME: some were left when the time was up; or as above. */
+	void (*reset)(void *ctx, int i, int n, int err, svip_ms took_ms);
 };
 
 /* Reads links and addresses and listens to their changes. 0 or -errno. observe: touches no address; every instance
@@ -61,8 +65,12 @@ void vip_remove(int i);
  * packet filter; the lifetimes of addresses are whole seconds. Calls held() or refused() when they were not there before; a failed renewal calls lost(). */
 void vip_hold(int i, svip_ms until);
 
-/* Removes them, on whatever interface and with whatever prefix; calls clear() or stuck(). */
+/* Removes them, on whatever interface and with whatever prefix; calls clear() or stuck(). Resets their clients before. */
 void vip_drop(int i);
+
+/* At a drop the clients' connections are reset for so long at most, but not beyond the end of the hold; 0: they aren't, as after
+ * vip_add(). The loop waits for it, and so does the removal. */
+void vip_reset_clients(int i, svip_ms ms);
 
 /* The interface, by index, that has the address here, which is no virtual one; 0: none. */
 int vip_local_on(const struct svip_addr *);

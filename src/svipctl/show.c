@@ -159,6 +159,10 @@ instance_details(const struct out *o, const json_t *in)
 		detail(o, "writes", "can't be held back: %s", field_text(in, "writes_error", ""));
 	detail(
 	    o, "sent", "%" JSON_INTEGER_FORMAT " announcements", field_int(in, "announcements", 0));
+	if (field_text(in, "reset_error", NULL) != NULL)
+		detail(o, "clients", "their connections can't be reset: %s", field_text(in, "reset_error", ""));
+	else if (field_int(in, "resets", 0) > 0)
+		detail(o, "clients", "%" JSON_INTEGER_FORMAT " connections reset", field_int(in, "resets", 0));
 	detail(o, "conflicts", "%" JSON_INTEGER_FORMAT, field_int(in, "conflicts", 0));
 }
 

@@ -53,6 +53,7 @@ report(const struct ctl_request *r)
 		struct slot *s = &d->slot[d->slot_of[i]];
 
 		instance[i] = (struct report_instance){ .conflicts = s->conflicts, .conflict = s->conflict,
+			.resets = s->resets, .reset_error = s->reset_error,
 			.announcements = announcer_count(d->slot_of[i]), .redis_error = s->redis_error,
 			.writes_error = s->writes_error };
 		for (int k = 0; k < d->set->n_sentinels; k++)

@@ -118,7 +118,11 @@ put_sockets(struct table *t)
 		    "svipd needs CAP_NET_RAW in this network namespace",
 		    "%s: the network can't be told of a move", strerror(s->packet));
 	if (s->destroy == 0)
-		put(t, "sock-destroy", CHECK_OK, NULL, "connections of clients can be ended");
+		put(t, "sock-destroy", CHECK_OK, NULL, "connections of clients can be reset before a move");
+	else if (s->destroy == EPERM)
+		put(t, "sock-destroy", CHECK_DEGRADED,
+		    "svipd needs CAP_NET_ADMIN in this network namespace",
+		    "%s: idle clients will not hear of a move", strerror(s->destroy));
 	else
 		put(t, "sock-destroy", CHECK_DEGRADED,
 		    "CONFIG_INET_DIAG_DESTROY in the kernel (module tcp_diag)",

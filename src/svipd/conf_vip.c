@@ -81,6 +81,17 @@ read_conflict(struct conf_loader *l, const struct conf_block *b, bool *yield)
 		conf_wrong(l, e, v, "is neither \"defend\" nor \"yield-and-fault\"");
 }
 
+static void
+read_resets(struct conf_loader *l, const struct conf_block *b, bool *resets)
+{
+	const struct conf_entry *e;
+	const struct conf_value *v = conf_one(b, "reset-connections", &e);
+	const char *why = v == NULL ? NULL : conf_value_bool(v->text, resets);
+
+	if (why != NULL)
+		conf_wrong(l, e, v, why);
+}
+
 /* NULL, or why an address can't be a virtual one. */
 static const char *
 refused(const struct svip_addr *a)
@@ -189,7 +200,7 @@ read_interface(struct conf_loader *l, const struct conf_block *b, struct set_ins
 
 static void
 read_vip(struct conf_loader *l, const struct conf_block *b, struct set_instance *in,
-    struct redis_key redis, struct svip_host announce, bool yield)
+    struct redis_key redis, struct svip_host announce, bool yield, bool resets)
 {
 	const struct settings *s = l->set;
 	const char *why = conf_value_name(b->title);
@@ -217,6 +228,8 @@ read_vip(struct conf_loader *l, const struct conf_block *b, struct set_instance 
 	in->announce = announce;
 	read_conflict(l, b, &yield);
 	in->yield_on_conflict = yield;
+	read_resets(l, b, &resets);
+	in->reset_connections = resets;
 	in->scripts = l->scripts;
 	conf_scripts_read(l, b, &in->scripts);
 }
@@ -240,9 +253,10 @@ conf_vips_read(struct conf_loader *l)
 	struct settings *s = l->set;
 	struct redis_key redis = { .host = { .port = REDIS_PORT } };
 	struct svip_host announce = { .port = 0 };
-	bool yield = false;
+	bool yield = false, resets = true;
 
 	read_conflict(l, &l->tree->global, &yield);
+	read_resets(l, &l->tree->global, &resets);
 	read_redis(l, &l->tree->global, &redis);
 	read_announce(l, &l->tree->global, &announce);
 	if (l->tree->n_vips == 0) {
@@ -257,5 +271,5 @@ conf_vips_read(struct conf_loader *l)
 		return;
 	}
 	for (const struct conf_block *b = l->tree->vip; b != NULL; b = b->next)
-		read_vip(l, b, &s->instance[s->n_instances++], redis, announce, yield);
+		read_vip(l, b, &s->instance[s->n_instances++], redis, announce, yield, resets);
 }

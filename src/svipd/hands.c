@@ -18,7 +18,11 @@
 #include "io/sentinel.h"
 #include "io/vip.h"
 
-enum { COMPLAIN_MS = 60000 }; /* the same complaint at most this often */
+enum {
+	COMPLAIN_MS = 60000, /* the same complaint at most this often */
+	/* Of the lease, for resets: other leases of this host have to be renewed, and 10,000 connections take 0.3 s. */
+	RESET_PART = 5,
+};
 
 static struct sentinels *sentinels;
 static struct local_redis *redis;
@@ -141,7 +145,7 @@ on_reset(void *ctx, int s, int n, int err, svip_ms took_ms)
 }
 
 static const struct vip_calls vip_calls = { on_held, on_refused, on_clear, on_stuck, on_lost,
-	on_link, on_relinked, on_locals };
+	on_link, on_relinked, on_locals, on_unreset, on_reset };
 
 /* ---- Sentinels ---- */
 
@@ -431,12 +435,21 @@ hands_guard(void)
 /* ---- life ---- */
 
 void
+hands_resets(int s)
+{
+	const struct daemon_state *d = daemon_state();
+
+	vip_reset_clients(s, d->slot[s].conf.reset_connections ? d->set->lease_ms / RESET_PART : 0);
+}
+
+void
 hands_add(int s)
 {
 	struct daemon_state *d = daemon_state();
 	const struct set_instance *conf = &d->slot[s].conf;
 
 	vip_add(s, conf->interface, conf->address, conf->n_addresses);
+	hands_resets(s);
 	announcer_add(s, conf->name, conf->address, conf->n_addresses);
 	conflict_add(s, conf->address, conf->n_addresses);
 	if (sentinel_add(sentinels, conf->name) < 0 || local_redis_add(redis, &conf->redis) < 0)

@@ -29,6 +29,9 @@ svip_ms hands_guard(void);
 /* The slot's `redis` may be another one now. */
 void hands_redis_moved(int slot);
 
+/* Its `reset-connections` may be another one now. */
+void hands_resets(int slot);
+
 /* Keys, passwords, announcements' schedule and limits of the new settings. */
 void hands_reload(void);
 

@@ -169,6 +169,7 @@ apply(struct settings *new)
 		} else {
 			d->slot[s].conf = *conf;
 			hands_redis_moved(s);
+			hands_resets(s);
 		}
 	}
 	d->set = new;

@@ -195,6 +195,14 @@ instance_more(const struct report *r, const struct set_instance *conf, int index
 	    "writes_error", text(ri->writes_error));
 }
 
+/* What became of clients' connections. */
+static json_t *
+instance_clients(const struct report_instance *ri)
+{
+	return json_pack("{s:I, s:o}", "resets", (json_int_t)ri->resets, "reset_error",
+	    ri->reset_error != 0 ? text(strerror(ri->reset_error)) : json_null());
+}
+
 static json_t *
 instances(const struct report *r)
 {
@@ -205,8 +213,9 @@ instances(const struct report *r)
 		int index = wanted(r, i);
 
 		if (index != -1)
-			append(&all, join(join(instance_contract(r, conf, index),
-			                      instance_more(r, conf, index)),
+			append(&all, join(join(join(instance_contract(r, conf, index),
+			                           instance_more(r, conf, index)),
+			                      instance_clients(&r->in->instance[index])),
 			                 instance_why(r, conf, index)));
 	}
 	return all;

@@ -36,6 +36,8 @@ struct report_sentinel {
 struct report_instance {
 	uint64_t conflicts;                    /* another MAC that spoke for one of its addresses */
 	uint64_t announcements;                /* frames sent */
+	uint64_t resets;                       /* connections of clients that were reset */
+	int reset_error;                       /* why they could not be, the last time: a positive errno */
 	const char *conflict;                  /* the last one: "10.0.0.50 at 02:00:00:00:00:01" */
 	const char *redis_error;               /* of the local Redis' connection */
 	const char *writes_error;              /* why it would hold no writes back; empty: it would */

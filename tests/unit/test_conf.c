@@ -58,11 +58,11 @@ every_key_is_read(void **state)
 	            "nodes = { 10.0.0.12, 10.0.0.11 } key-file = /KEY\r\n"
 	            "lease = 1s poll = 250ms guard = 3s clock-drift = 0.1234% heartbeat = 1s\n"
 	            "multicast = \"239.1.2.3:9999\" unicast = no ttl-min = 64 on-quorum-loss = "
-	            "hold observe = yes on-conflict = yield-and-fault\n"
+	            "hold observe = yes on-conflict = yield-and-fault reset-connections = off\n"
 	            "redis = 7000 announce = r.example.com notify-timeout = 1m log-level = debug\n"
 	            "/* over\n two lines { \" */ arp { at = { 0s, 2s } refresh = 0s }\n"
 	            "vip a { interface = eth0 address = 10.0.1.1 }\n"
-	            "vip b\n{ on-conflict = defend interface = eth0 address = { 10.0.1.3/24, 2001:db8::5, 10.0.1.2 }\n"
+	            "vip b\n{ on-conflict = defend reset-connections = on interface = eth0 address = { 10.0.1.3/24, 2001:db8::5, 10.0.1.2 }\n"
 	            "\tredis = \"10.0.0.99:1\" announce = \"nat.example.com:2\" }\n");
 	char text[SVIP_TEXT_MAX];
 
@@ -79,6 +79,7 @@ every_key_is_read(void **state)
 	assert_string_equal(svip_addr_text(&s->group, false, text), "239.1.2.3");
 	assert_true(s->multicast && !s->unicast && s->hold_on_quorum_loss && s->observe);
 	assert_true(s->instance[0].yield_on_conflict && !s->instance[1].yield_on_conflict);
+	assert_true(!s->instance[0].reset_connections && s->instance[1].reset_connections);
 	assert_int_equal(s->ttl_min, 64);
 	assert_int_equal(s->script_timeout_ms, 60000);
 	assert_int_equal(s->log_level, SET_LOG_DEBUG);
@@ -104,7 +105,7 @@ static const struct {
 	{ "lese = 2s", "svipd.conf:9: lese: unknown key, did you mean \"lease\"?" },
 	{ "fense = auto", "svipd.conf:9: fense: unknown key" },
 	{ "tls { ca = x }", "svipd.conf:9: tls: unknown block" },
-	{ "reset-connections = on", "svipd.conf:9: reset-connections: unknown key" },
+	{ "tls-port = on", "svipd.conf:9: tls-port: unknown key" },
 	{ "handover-on-stop = on", "svipd.conf:9: handover-on-stop: unknown key" },
 	{ "\ncluster = x", "svipd.conf:10: cluster: given twice, first at line 1" },
 	{ "vip mymaster { }", "svipd.conf:9: vip: \"mymaster\" is given twice, first at line 5" },
@@ -179,6 +180,7 @@ static const struct {
 	{ "unicast = maybe", "svipd.conf:9: unicast: \"maybe\" is neither on nor off" },
 	{ "ttl-min = 256", "svipd.conf:9: ttl-min: \"256\" is not a whole number from 1 to 255" },
 	{ "on-quorum-loss = keep", "svipd.conf:9: on-quorum-loss: \"keep\" is neither" },
+	{ "reset-connections = perhaps", "svipd.conf:9: reset-connections: \"perhaps\"" },
 	{ "on-conflict = yield", "svipd.conf:9: on-conflict: \"yield\" is neither" },
 	{ "log-level = loud", "svipd.conf:9: log-level: \"loud\" is none of" },
 	{ "redis = 10.0.0.12:6379",

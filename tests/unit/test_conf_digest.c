@@ -70,6 +70,8 @@ digests_show_what_differs(void **state)
 		{ "on-quorum-loss = hold", "a" },
 		{ "on-conflict = yield-and-fault", "a" },
 		{ "on-conflict = defend", "" },
+		{ "reset-connections = off", "a" },
+		{ "reset-connections = on", "" },
 		{ "arp { at = { 0s } }", "a" },
 		{ "arp { refresh = 1m }", "" },
 		{ "arp { refresh = 2m }", "a" },

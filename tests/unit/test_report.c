@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The answers as JSON: the fields that were promised are there, with their types, whatever the state. */
+#include <errno.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -244,12 +245,18 @@ instances_are_found_after_a_reload_has_moved_them(void **state)
 	core.inst[1] = moved;
 	becomes(CORE_FAULT, WHY_LINK_DOWN); /* the core's first is now "other" */
 	extra[0].conflicts = 5;
+	extra[0].resets = 10000;
+	extra[0].reset_error = EOPNOTSUPP;
 	moved_extra = extra[0];
 	j = ask("status");
 	assert_string_equal(word(at(j, "instances", 0), "name"), "mymaster");
 	assert_string_equal(word(at(j, "instances", 0), "state"), "backup");
 	assert_string_equal(word(at(j, "instances", 1), "state"), "fault");
 	assert_int_equal(number(at(j, "instances", 1), "conflicts"), moved_extra.conflicts);
+	assert_int_equal(number(at(j, "instances", 0), "resets"), 0);
+	assert_true(json_is_null(json_object_get(at(j, "instances", 0), "reset_error")));
+	assert_int_equal(number(at(j, "instances", 1), "resets"), 10000);
+	assert_string_equal(word(at(j, "instances", 1), "reset_error"), strerror(EOPNOTSUPP));
 	assert_string_equal(
 	    word(at(j, "instances", 1), "why"), "fault: interface eth1 is down or gone");
 	json_decref(j);
