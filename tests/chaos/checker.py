@@ -131,6 +131,17 @@ class Figures:
         out += [f"{n:10} {felt:6} {middle:7.2f} {worst:7.2f} {lost:6}  {kind}" for kind, n, felt, middle, worst, lost in self.table()]
         return out
 
+    def markdown(self):
+        """The tables for doc/RESULTS.md."""
+        out = ["| fault | times | felt | median outage, s | longest, s | acknowledged writes lost |", "|---|---:|---:|---:|---:|---:|"]
+        for kind, n, felt, middle, worst, lost in self.table():
+            out.append(f"| {kind} | {n} | {felt} | " + (f"{middle:.2f} | {worst:.2f}" if felt else "– | –") + f" | {lost} |")
+        out += ["", "| | |", "|---|---:|"]
+        out += [f"| {k} | {v if isinstance(v, int) else format(v, '.1f')} |" for k, v in self.sums.items()]
+        out += [f"| most {k} | {v:.2f} |" for k, v in self.worst.items()]
+        out += [f"| {name} | {', '.join(f'{n} {w}' for w, n in words.most_common())} |" for name, words in self.words.items()]
+        return out + [f"| seconds of outage: {what} | {seconds:.0f} |" for what, seconds in self.parts.most_common()]
+
     def table(self):
         """(kind, faults, how many were felt, median and longest outage of these, acknowledged writes lost) for each kind."""
         for kind, some in sorted(self.outages.items()):
@@ -478,6 +489,9 @@ class Checker:
             put("held, but Redis is down there", intersect(held[h], self._down(h, key)))
         for h in nodes:
             put("held by one that isn't named any more", intersect(held[h], complement(named[h])))
+        slow = {h: union((x["t"], x["until"]) for x in self.lines.get("slow", []) if x["host"] == h) for h in nodes}
+        for h in nodes:
+            put("held, but its line is slow", intersect(held[h], slow[h]))
         for h in nodes:
             put("held", held[h])
         put("nobody is named by a majority", complement(union(s for h in nodes for s in named[h])))
@@ -493,6 +507,8 @@ class Checker:
             put("named, but Redis says there that it is no master", intersect(named[h], complement(
                 self._healthy(h, instance, "role", lambda x: x["role"] == "master"))))
         put("named, but no majority sees it up with one epoch", complement(self._agreed(instance, majority)))
+        for h in nodes:
+            put("named, but its line is slow", intersect(named[h], slow[h]))
         put(WAITS, [(-INF, INF)])
         most = {"held": 2.0, WAITS:
                 self.setup["lease"] * 1.02 + max([self.setup["guard"]] + [g["seconds"] for g in self.lines.get("guard", [])]) + 1.5}

@@ -244,6 +244,8 @@ def test_outages_and_lost_writes_are_counted_for_each_kind_of_fault():
     ((names(5, "h2", "h2"), names(5, "h3", "h3")), "nobody is named by a majority"),
     ((add(5, "h1"), cut(5, ("h1", "client"))), "held, but the client is cut off"),
     ((add(5, "h1"), down(5, "h1", key="redis-6379")), "held, but Redis is down there"),
+    ((add(5, "h1"), (4.9, "slow", {"host": "h1", "until": 12, "late": 1})), "held, but its line is slow"),
+    (((4.9, "slow", {"host": "h1", "until": 12, "late": 1}),), "named, but its line is slow"),
     ((add(5, "h1"),), "held"),
 ])
 def test_an_outage_is_explained_by_what_was_broken(more, what):
