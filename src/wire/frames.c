@@ -21,7 +21,8 @@ enum {
 	ND_SOLICIT = 135,
 	ND_ADVERT = 136,
 	ND_OVERRIDE = 0x20, /* of the flags R, S, O */
-	ND_TARGET_MAC = 2,  /* option, in units of 8 bytes: 1 */
+	ND_SOURCE_MAC = 1,  /* options, in units of 8 bytes: 1 */
+	ND_TARGET_MAC = 2,
 	ND_SOLICIT_LEN = 24,
 	ND_ADVERT_LEN = 32,
 };
@@ -48,13 +49,13 @@ done(const struct cursor *c)
 }
 
 static size_t
-arp(int op, const uint8_t *mac, const uint8_t *spa, const uint8_t *tha, const uint8_t *tpa,
-    uint8_t *out)
+arp_to(const uint8_t *to, int op, const uint8_t *mac, const uint8_t *spa, const uint8_t *tha,
+    const uint8_t *tpa, uint8_t *out)
 {
 	struct cursor c;
 
 	cursor_write(&c, out, FRAMES_LEN_MAX);
-	put_ether(&c, broadcast, mac, TYPE_ARP);
+	put_ether(&c, to, mac, TYPE_ARP);
 	cursor_put16(&c, ARP_ETHERNET);
 	cursor_put16(&c, ARP_IPV4);
 	cursor_put8(&c, FRAMES_MAC_LEN);
@@ -65,6 +66,13 @@ arp(int op, const uint8_t *mac, const uint8_t *spa, const uint8_t *tha, const ui
 	cursor_put(&c, tha, FRAMES_MAC_LEN);
 	cursor_put(&c, tpa, IP_LEN);
 	return done(&c);
+}
+
+static size_t
+arp(int op, const uint8_t *mac, const uint8_t *spa, const uint8_t *tha, const uint8_t *tpa,
+    uint8_t *out)
+{
+	return arp_to(broadcast, op, mac, spa, tha, tpa, out);
 }
 
 size_t
@@ -91,10 +99,19 @@ frames_arp_probe(
 	return arp(ARP_REQUEST, mac, unspecified, nobody, a->bytes, out);
 }
 
-/* One ICMPv6 message of neighbour discovery; tlla NULL: without the option. */
+size_t
+frames_arp_ask(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a,
+    const struct svip_addr *whom, const uint8_t *whom_mac, uint8_t out[FRAMES_LEN_MAX])
+{
+	assert(a->family == 4 && whom->family == 4);
+	return arp_to(whom_mac != NULL ? whom_mac : broadcast, ARP_REQUEST, mac, a->bytes, nobody,
+	    whom->bytes, out);
+}
+
+/* One ICMPv6 message of neighbour discovery; option 0: without one. */
 struct nd {
-	uint8_t type, flags;
-	const uint8_t *from, *to, *target, *tlla;
+	uint8_t type, flags, option;
+	const uint8_t *from, *to, *target, *mac;
 };
 
 static void
@@ -106,10 +123,10 @@ put_nd(struct cursor *c, const struct nd *m, uint16_t checksum)
 	cursor_put8(c, m->flags);
 	cursor_fill(c, 0, 3);
 	cursor_put(c, m->target, IP6_LEN);
-	if (m->tlla != NULL) {
-		cursor_put8(c, ND_TARGET_MAC);
+	if (m->option != 0) {
+		cursor_put8(c, m->option);
 		cursor_put8(c, 1);
-		cursor_put(c, m->tlla, FRAMES_MAC_LEN);
+		cursor_put(c, m->mac, FRAMES_MAC_LEN);
 	}
 }
 
@@ -142,16 +159,17 @@ nd_checksum(const struct nd *m, size_t len)
 	return (uint16_t)~sum;
 }
 
+/* ether NULL: to the group's MAC. */
 static size_t
-nd(const struct nd *m, const uint8_t *mac, uint8_t *out)
+nd(const struct nd *m, const uint8_t *ether, uint8_t *out)
 {
-	size_t len = m->tlla != NULL ? ND_ADVERT_LEN : ND_SOLICIT_LEN;
+	size_t len = m->option != 0 ? ND_ADVERT_LEN : ND_SOLICIT_LEN;
 	/* RFC 2464 section 7: 33:33 and the last four bytes of the group. */
 	uint8_t group[FRAMES_MAC_LEN] = { 0x33, 0x33, m->to[12], m->to[13], m->to[14], m->to[15] };
 	struct cursor c;
 
 	cursor_write(&c, out, FRAMES_LEN_MAX);
-	put_ether(&c, group, mac, TYPE_IPV6);
+	put_ether(&c, ether != NULL ? ether : group, m->mac, TYPE_IPV6);
 	cursor_put32(&c, 6u << 28);
 	cursor_put16(&c, (uint16_t)len);
 	cursor_put8(&c, ICMP6);
@@ -168,25 +186,55 @@ frames_na(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t 
 	static const uint8_t all_nodes[IP6_LEN] = { 0xff, 0x02, [15] = 0x01 };
 	struct nd m = { .type = ND_ADVERT,
 		.flags = ND_OVERRIDE,
+		.option = ND_TARGET_MAC,
 		.from = a->bytes,
 		.to = all_nodes,
 		.target = a->bytes,
-		.tlla = mac };
+		.mac = mac };
 
 	assert(a->family == 6);
-	return nd(&m, mac, out);
+	return nd(&m, NULL, out);
+}
+
+/* RFC 4291 section 2.7.1. */
+static void
+solicited_node(const struct svip_addr *a, uint8_t group[IP6_LEN])
+{
+	static const uint8_t prefix[] = { 0xff, 0x02, [11] = 0x01, [12] = 0xff };
+
+	memcpy(group, prefix, sizeof(prefix));
+	memcpy(&group[sizeof(prefix)], &a->bytes[sizeof(prefix)], IP6_LEN - sizeof(prefix));
 }
 
 size_t
 frames_ns_probe(
     const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a, uint8_t out[FRAMES_LEN_MAX])
 {
-	const uint8_t group[IP6_LEN] = { 0xff, 0x02, [11] = 0x01, [12] = 0xff, a->bytes[13],
-		a->bytes[14], a->bytes[15] };
-	struct nd m = { .type = ND_SOLICIT, .from = unspecified, .to = group, .target = a->bytes };
+	uint8_t group[IP6_LEN];
+	struct nd m = {
+		.type = ND_SOLICIT, .from = unspecified, .to = group, .target = a->bytes, .mac = mac
+	};
 
 	assert(a->family == 6);
-	return nd(&m, mac, out);
+	solicited_node(a, group);
+	return nd(&m, NULL, out);
+}
+
+size_t
+frames_ns_ask(const uint8_t mac[FRAMES_MAC_LEN], const struct svip_addr *a,
+    const struct svip_addr *whom, const uint8_t *whom_mac, uint8_t out[FRAMES_LEN_MAX])
+{
+	uint8_t group[IP6_LEN];
+	struct nd m = { .type = ND_SOLICIT,
+		.option = ND_SOURCE_MAC,
+		.from = a->bytes,
+		.to = whom_mac != NULL ? whom->bytes : group,
+		.target = whom->bytes,
+		.mac = mac };
+
+	assert(a->family == 6 && whom->family == 6);
+	solicited_node(whom, group);
+	return nd(&m, whom_mac, out);
 }
 
 /* ---- reading ---- */

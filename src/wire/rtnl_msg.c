@@ -5,6 +5,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if_arp.h>
 #include <string.h>
@@ -93,6 +94,38 @@ rtnl_put_dump_links(void *out, uint32_t seq)
 	nlh->nlmsg_seq = seq;
 	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	ifi->ifi_family = AF_UNSPEC;
+	return nlh->nlmsg_len;
+}
+
+size_t
+rtnl_put_dump_neighbours(void *out, uint32_t seq, int family, int ifindex)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(out);
+	struct ndmsg *nd;
+
+	nlh->nlmsg_type = RTM_GETNEIGH;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nlh->nlmsg_seq = seq;
+	nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
+	nd->ndm_family = family == 4 ? AF_INET : AF_INET6;
+	/* In the header it would be refused (neigh_valid_dump_req() in net/core/neighbour.c). */
+	mnl_attr_put_u32(nlh, NDA_IFINDEX, (uint32_t)ifindex);
+	return nlh->nlmsg_len;
+}
+
+size_t
+rtnl_put_dump_routes(void *out, uint32_t seq, int family, int ifindex)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(out);
+	struct rtmsg *rt;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nlh->nlmsg_seq = seq;
+	rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
+	rt->rtm_family = family == 4 ? AF_INET : AF_INET6;
+	rt->rtm_table = RT_TABLE_MAIN;
+	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)ifindex);
 	return nlh->nlmsg_len;
 }
 
@@ -194,6 +227,121 @@ read_link(const struct nlmsghdr *nlh, struct rtnl_info *info)
 	return true;
 }
 
+/* 4, 6, or 0: none of ours. */
+static uint8_t
+family_of(uint8_t told)
+{
+	return told == AF_INET ? 4 : told == AF_INET6 ? 6 : 0;
+}
+
+/* What neighbour_attr() and route_attr() have found. */
+struct path_attrs {
+	const struct nlattr *dst, *mac, *oif, *gateway, *hops;
+};
+
+static int
+neighbour_attr(const struct nlattr *attr, void *data)
+{
+	struct path_attrs *found = data;
+
+	if (mnl_attr_get_type(attr) == NDA_DST)
+		found->dst = attr;
+	else if (mnl_attr_get_type(attr) == NDA_LLADDR)
+		found->mac = attr;
+	return MNL_CB_OK;
+}
+
+static bool
+read_neighbour(const struct nlmsghdr *nlh, struct rtnl_neighbour *n)
+{
+	const struct ndmsg *nd;
+	struct path_attrs found = { 0 };
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*nd))
+		return false;
+	nd = mnl_nlmsg_get_payload(nlh);
+	n->ifindex = nd->ndm_ifindex;
+	n->state = nd->ndm_state;
+	n->addr.family = family_of(nd->ndm_family); /* AF_BRIDGE: a switch's table */
+	mnl_attr_parse(nlh, sizeof(*nd), neighbour_attr, &found);
+	if (n->addr.family != 0 && found.dst != NULL)
+		copy_address(&n->addr, found.dst);
+	if (found.mac != NULL && mnl_attr_get_payload_len(found.mac) == sizeof(n->mac)) {
+		memcpy(n->mac, mnl_attr_get_payload(found.mac), sizeof(n->mac));
+		n->has_mac = true;
+	}
+	return true;
+}
+
+static int
+route_attr(const struct nlattr *attr, void *data)
+{
+	struct path_attrs *found = data;
+
+	if (mnl_attr_get_type(attr) == RTA_GATEWAY)
+		found->gateway = attr;
+	else if (mnl_attr_get_type(attr) == RTA_OIF)
+		found->oif = attr;
+	else if (mnl_attr_get_type(attr) == RTA_MULTIPATH)
+		found->hops = attr;
+	return MNL_CB_OK;
+}
+
+static void
+add_hop(struct rtnl_route *r, uint8_t family, int ifindex, const struct nlattr *gateway)
+{
+	struct svip_addr *a = &r->hop[r->n_hops].addr;
+
+	if (gateway == NULL || r->n_hops == RTNL_HOPS_MAX ||
+	    mnl_attr_get_payload_len(gateway) != (family == 4 ? 4 : 16))
+		return;
+	a->family = family;
+	a->prefix = family == 4 ? 32 : 128;
+	copy_address(a, gateway);
+	r->hop[r->n_hops++].ifindex = ifindex;
+}
+
+static void
+read_hops(struct rtnl_route *r, uint8_t family, const struct nlattr *attr)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(attr);
+	int left = mnl_attr_get_payload_len(attr);
+
+	while (left >= (int)sizeof(*hop) && RTNH_OK(hop, left)) {
+		struct path_attrs found = { 0 };
+
+		mnl_attr_parse_payload(
+		    RTNH_DATA(hop), hop->rtnh_len - sizeof(*hop), route_attr, &found);
+		add_hop(r, family, hop->rtnh_ifindex, found.gateway);
+		left -= (int)RTNH_ALIGN(hop->rtnh_len);
+		hop = RTNH_NEXT(hop);
+	}
+}
+
+static bool
+read_route(const struct nlmsghdr *nlh, struct rtnl_route *r)
+{
+	const struct rtmsg *rt;
+	struct path_attrs found = { 0 };
+	uint8_t family;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*rt))
+		return false;
+	rt = mnl_nlmsg_get_payload(nlh);
+	family = family_of(rt->rtm_family);
+	if (family == 0)
+		return true;
+	r->is_default = rt->rtm_dst_len == 0 && rt->rtm_src_len == 0 &&
+	                rt->rtm_table == RT_TABLE_MAIN && rt->rtm_type == RTN_UNICAST &&
+	                (rt->rtm_flags & RTM_F_CLONED) == 0;
+	mnl_attr_parse(nlh, sizeof(*rt), route_attr, &found);
+	if (found.oif != NULL && mnl_attr_get_payload_len(found.oif) == sizeof(uint32_t))
+		add_hop(r, family, (int)mnl_attr_get_u32(found.oif), found.gateway);
+	if (found.hops != NULL)
+		read_hops(r, family, found.hops);
+	return true;
+}
+
 /* An answer's error as a positive errno. False: no kernel says that. */
 static bool
 read_error(int told, int *error)
@@ -216,6 +364,12 @@ read_message(const struct nlmsghdr *nlh, struct rtnl_info *info)
 	case RTM_DELLINK:
 		info->kind = nlh->nlmsg_type == RTM_NEWLINK ? RTNL_LINK : RTNL_LINK_GONE;
 		return read_link(nlh, info);
+	case RTM_NEWNEIGH:
+		info->kind = RTNL_NEIGHBOUR;
+		return read_neighbour(nlh, &info->neighbour);
+	case RTM_NEWROUTE:
+		info->kind = RTNL_ROUTE;
+		return read_route(nlh, &info->route);
 	case NLMSG_ERROR:
 		info->kind = RTNL_ACK;
 		if (mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nlmsgerr))

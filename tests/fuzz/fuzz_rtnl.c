@@ -48,6 +48,14 @@ look(void *ctx, const struct rtnl_info *info)
 	case RTNL_LINK_GONE:
 		MUST(memchr(info->link.name, '\0', sizeof(info->link.name)) != NULL);
 		return;
+	case RTNL_NEIGHBOUR:
+		MUST(info->neighbour.addr.family == 0 || info->neighbour.addr.family == 4 || info->neighbour.addr.family == 6);
+		return;
+	case RTNL_ROUTE:
+		MUST(info->route.n_hops >= 0 && info->route.n_hops <= RTNL_HOPS_MAX);
+		for (int i = 0; i < info->route.n_hops; i++)
+			MUST(info->route.hop[i].addr.family == 4 || info->route.hop[i].addr.family == 6);
+		return;
 	case RTNL_ACK:
 	case RTNL_DONE:
 		MUST(info->error >= 0);

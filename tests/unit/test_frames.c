@@ -51,6 +51,35 @@ static const uint8_t ns[] = {
 	0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x50,
 };
 
+static const struct svip_addr him4 = { 4, 32, { 192, 0, 2, 7 } };
+static const struct svip_addr him6 = { 6, 128, { 0xfe, 0x80, [12] = 0x12, 0x34, 0x56, 0x78 } };
+static const uint8_t his_mac[6] = { 0x02, 0x70, 0x71, 0x72, 0x73, 0x74 };
+
+static const uint8_t ask4[] = {
+	0x02, 0x70, 0x71, 0x72, 0x73, 0x74, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x08, 0x06, /* to him */
+	0x00, 0x01, 0x08, 0x00, 6, 4, 0x00, 0x01,          /* request */
+	0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 192, 0, 2, 50, /* sender: MAC, VIP */
+	0, 0, 0, 0, 0, 0, 192, 0, 2, 7,                    /* target: he */
+};
+static const uint8_t ask6[] = {
+	0x02, 0x70, 0x71, 0x72, 0x73, 0x74, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x86, 0xdd,
+	0x60, 0, 0, 0, 0x00, 0x20, 58, 255,
+	0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, /* from the VIP */
+	0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78, /* to him */
+	135, 0, 0x61, 0x1c, 0, 0, 0, 0,                    /* solicitation, checksum */
+	0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78, /* target: he */
+	1, 1, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e,          /* source link-layer address */
+};
+static const uint8_t ask6_all[] = {
+	0x33, 0x33, 0xff, 0x34, 0x56, 0x78, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x86, 0xdd,
+	0x60, 0, 0, 0, 0x00, 0x20, 58, 255,
+	0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x50,
+	0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff, 0x34, 0x56, 0x78, /* to his solicited-node group */
+	135, 0, 0x73, 0x98, 0, 0, 0, 0,
+	0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78,
+	1, 1, 0x02, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e,
+};
+
 static void
 frames_are_as_the_rfcs_have_them(void **state)
 {
@@ -74,6 +103,39 @@ frames_are_as_the_rfcs_have_them(void **state)
 		assert_int_equal(cases[i].make(mac, cases[i].addr, out), cases[i].len);
 		assert_memory_equal(out, cases[i].want, cases[i].len);
 	}
+}
+
+static void
+a_question_goes_to_one_neighbour_or_to_all_who_could_be_it(void **state)
+{
+	uint8_t out[FRAMES_LEN_MAX], all[sizeof(ask4)];
+
+	(void)state;
+	assert_int_equal(frames_arp_ask(mac, &v4, &him4, his_mac, out), sizeof(ask4));
+	assert_memory_equal(out, ask4, sizeof(ask4));
+	assert_int_equal(frames_arp_ask(mac, &v4, &him4, NULL, out), sizeof(ask4));
+	memcpy(all, ask4, sizeof(ask4));
+	memset(all, 0xff, 6);
+	assert_memory_equal(out, all, sizeof(all));
+	assert_int_equal(frames_ns_ask(mac, &v6, &him6, his_mac, out), sizeof(ask6));
+	assert_memory_equal(out, ask6, sizeof(ask6));
+	assert_int_equal(frames_ns_ask(mac, &v6, &him6, NULL, out), sizeof(ask6_all));
+	assert_memory_equal(out, ask6_all, sizeof(ask6_all));
+}
+
+/* Whoever watches for conflicts takes it for what it is: a claim of the sender's address, not of the target's. */
+static void
+a_question_claims_the_address_that_asks(void **state)
+{
+	struct frames_claim claim;
+	const char *why;
+
+	(void)state;
+	assert_true(frames_claim_read(ask4, sizeof(ask4), &claim, &why));
+	assert_true(svip_addr_same(&claim.addr, &v4));
+	assert_memory_equal(claim.mac, mac, 6);
+	assert_false(frames_claim_read(ask6, sizeof(ask6), &claim, &why));
+	assert_string_equal(why, "no neighbour advertisement");
 }
 
 /* RFC 1071 section 4.1, over the pseudo-header and the message: a right checksum makes the sum all ones. */
@@ -105,6 +167,8 @@ checksums_hold_for_any_address(void **state)
 			m[i] = (uint8_t)((seed = seed * 1664525 + 1013904223) >> 24);
 		assert_int_equal(sum_of_nd(out, frames_na(m, &a, out)), 0xffff);
 		assert_int_equal(sum_of_nd(out, frames_ns_probe(m, &a, out)), 0xffff);
+		assert_int_equal(sum_of_nd(out, frames_ns_ask(m, &v6, &a, m, out)), 0xffff);
+		assert_int_equal(sum_of_nd(out, frames_ns_ask(m, &a, &v6, NULL, out)), 0xffff);
 	}
 }
 
@@ -308,6 +372,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_are_as_the_rfcs_have_them),
+		cmocka_unit_test(a_question_goes_to_one_neighbour_or_to_all_who_could_be_it),
+		cmocka_unit_test(a_question_claims_the_address_that_asks),
 		cmocka_unit_test(checksums_hold_for_any_address),
 		cmocka_unit_test(announcements_and_answers_are_claims),
 		cmocka_unit_test(padding_behind_a_frame_does_not_matter),

@@ -2,6 +2,7 @@
 /* rtnetlink messages: what is built reads back, and no length is trusted. */
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -345,6 +346,229 @@ an_address_is_read_from_what_is_told_of_it(void **state)
 	}
 }
 
+/* A filter in the header would be refused; in an attribute older kernels pass over it. */
+static void
+neighbours_and_routes_are_asked_for_one_family_and_link(void **state)
+{
+	char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+	const struct nlmsghdr *nlh = (const void *)buf;
+	const struct ndmsg *nd = (const void *)(buf + NLMSG_HDRLEN);
+	const struct rtmsg *rt = (const void *)(buf + NLMSG_HDRLEN);
+	const struct rtattr *rta = (const void *)(buf + NLMSG_SPACE(sizeof(struct ndmsg)));
+	size_t len;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		uint8_t af = family == 4 ? AF_INET : AF_INET6;
+
+		assert_int_equal(sizeof(*nd), sizeof(*rt)); /* so the attribute is at one place */
+		len = rtnl_put_dump_neighbours(buf, 3, family, 7);
+		assert_int_equal(nlh->nlmsg_len, len);
+		assert_int_equal(nlh->nlmsg_type, RTM_GETNEIGH);
+		assert_int_equal(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_DUMP);
+		assert_int_equal(nlh->nlmsg_seq, 3);
+		assert_int_equal(nd->ndm_family, af);
+		assert_int_equal(nd->ndm_ifindex, 0);
+		assert_int_equal(rta->rta_type, NDA_IFINDEX);
+		assert_int_equal(*(const uint32_t *)RTA_DATA(rta), 7);
+		len = rtnl_put_dump_routes(buf, 4, family, 8);
+		assert_int_equal(nlh->nlmsg_len, len);
+		assert_int_equal(nlh->nlmsg_type, RTM_GETROUTE);
+		assert_int_equal(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_DUMP);
+		assert_int_equal(nlh->nlmsg_seq, 4);
+		assert_int_equal(rt->rtm_family, af);
+		assert_int_equal(rt->rtm_table, RT_TABLE_MAIN);
+		assert_int_equal(rta->rta_type, RTA_OIF);
+		assert_int_equal(*(const uint32_t *)RTA_DATA(rta), 8);
+	}
+}
+
+static void
+a_neighbour_has_an_address_a_state_and_perhaps_a_mac(void **state)
+{
+	static const uint8_t mac[20] = { 2, 0, 0, 0, 0, 9 }, addr[16] = { 10, 0, 0, 7 }, none[16];
+	static const struct {
+		uint8_t told;
+		size_t dst, mac; /* lengths; 0: not told */
+		uint8_t family;
+		bool has_addr, has_mac;
+	} cases[] = {
+		{ AF_INET, 4, 6, 4, true, true },
+		{ AF_INET, 4, 0, 4, true, false }, /* it hasn't answered yet */
+		{ AF_INET, 0, 6, 4, false, true },
+		{ AF_INET, 4, 20, 4, true, false }, /* Infiniband */
+		{ AF_INET, 16, 6, 4, false, true },
+		{ AF_INET6, 16, 6, 6, true, true },
+		{ AF_BRIDGE, 4, 6, 0, false, true }, /* a switch's table, with a tunnel's other end */
+	};
+	const char *why = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+		size_t len = rtnl_put_dump_neighbours(buf, 1, 4, 7);
+		struct ndmsg *nd = (void *)(buf + NLMSG_HDRLEN);
+
+		((struct nlmsghdr *)buf)->nlmsg_type = RTM_NEWNEIGH;
+		nd->ndm_family = cases[i].told;
+		nd->ndm_ifindex = 5;
+		nd->ndm_state = NUD_STALE;
+		if (cases[i].dst != 0)
+			len = add_attr(buf, len, NDA_DST, addr, cases[i].dst);
+		if (cases[i].mac != 0)
+			len = add_attr(buf, len, NDA_LLADDR, mac, cases[i].mac);
+		assert_true(rtnl_parse(buf, len, see, NULL, &why));
+		assert_int_equal(seen.kind, RTNL_NEIGHBOUR);
+		assert_int_equal(seen.neighbour.ifindex, 5);
+		assert_int_equal(seen.neighbour.state, NUD_STALE);
+		assert_int_equal(seen.neighbour.addr.family, cases[i].family);
+		assert_memory_equal(seen.neighbour.addr.bytes, cases[i].has_addr ? addr : none, 16);
+		assert_int_equal(seen.neighbour.has_mac, cases[i].has_mac);
+		assert_int_equal(memcmp(seen.neighbour.mac, mac, 6) == 0, cases[i].has_mac);
+	}
+}
+
+/* A route's message without attributes; returns its length. */
+static size_t
+route(char *buf, uint8_t family)
+{
+	size_t len = NLMSG_SPACE(sizeof(struct rtmsg));
+	struct rtmsg *rt = (void *)(buf + NLMSG_HDRLEN);
+
+	memset(buf, 0, len);
+	*(struct nlmsghdr *)buf = (struct nlmsghdr){ .nlmsg_len = (uint32_t)len, .nlmsg_type = RTM_NEWROUTE };
+	*rt = (struct rtmsg){ .rtm_family = family, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST };
+	return len;
+}
+
+static void
+a_default_route_is_told_from_others(void **state)
+{
+	static const struct {
+		struct rtmsg rt;
+		bool is;
+	} cases[] = {
+		{ { .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST }, true },
+		{ { .rtm_table = RT_TABLE_LOCAL, .rtm_type = RTN_UNICAST }, false },
+		{ { .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNREACHABLE }, false },
+		{ { .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST, .rtm_dst_len = 8 }, false },
+		{ { .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST, .rtm_src_len = 8 }, false },
+		{ { .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST, .rtm_flags = RTM_F_CLONED }, false },
+	};
+	const char *why = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+		size_t len = route(buf, AF_INET);
+		struct rtmsg *rt = (void *)(buf + NLMSG_HDRLEN);
+
+		*rt = cases[i].rt;
+		rt->rtm_family = AF_INET;
+		assert_true(rtnl_parse(buf, len, see, NULL, &why));
+		assert_int_equal(seen.kind, RTNL_ROUTE);
+		assert_int_equal(seen.route.is_default, cases[i].is);
+		assert_int_equal(seen.route.n_hops, 0);
+		rt->rtm_family = AF_UNSPEC;
+		assert_true(rtnl_parse(buf, len, see, NULL, &why));
+		assert_false(seen.route.is_default);
+	}
+}
+
+static void
+a_route_has_one_gateway_or_none(void **state)
+{
+	static const uint8_t gateway[16] = { 10, 0, 0, 1 };
+	static const struct {
+		uint8_t family;
+		size_t oif, gateway; /* lengths; 0: not told */
+		int n;
+	} cases[] = {
+		{ AF_INET, 4, 4, 1 },
+		{ AF_INET, 4, 0, 0 },
+		{ AF_INET, 4, 16, 0 },
+		{ AF_INET, 0, 4, 0 },
+		{ AF_INET, 2, 4, 0 },
+		{ AF_INET6, 4, 16, 1 },
+		{ AF_INET6, 4, 4, 0 },
+	};
+	const uint32_t oif = 9;
+	const char *why = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
+		size_t len = route(buf, cases[i].family);
+
+		if (cases[i].oif != 0)
+			len = add_attr(buf, len, RTA_OIF, &oif, cases[i].oif);
+		if (cases[i].gateway != 0)
+			len = add_attr(buf, len, RTA_GATEWAY, gateway, cases[i].gateway);
+		assert_true(rtnl_parse(buf, len, see, NULL, &why));
+		assert_int_equal(seen.route.n_hops, cases[i].n);
+		if (cases[i].n == 0)
+			continue;
+		assert_int_equal(seen.route.hop[0].ifindex, 9);
+		assert_int_equal(seen.route.hop[0].addr.family, cases[i].family == AF_INET ? 4 : 6);
+		assert_memory_equal(seen.route.hop[0].addr.bytes, gateway, 16);
+	}
+}
+
+/* One next hop behind others; gateway 0: none. Returns the new length. */
+static size_t
+add_hop(char *hops, size_t at, int ifindex, uint8_t gateway)
+{
+	struct rtnexthop *hop = (void *)(hops + at);
+	struct rtattr *rta = (void *)RTNH_DATA(hop);
+	const uint8_t bytes[4] = { 10, 0, 0, gateway };
+
+	*hop = (struct rtnexthop){ .rtnh_len = sizeof(*hop), .rtnh_ifindex = ifindex };
+	if (gateway != 0) {
+		rta->rta_type = RTA_GATEWAY;
+		rta->rta_len = RTA_LENGTH(sizeof(bytes));
+		memcpy(RTA_DATA(rta), bytes, sizeof(bytes));
+		hop->rtnh_len = (unsigned short)(sizeof(*hop) + rta->rta_len);
+	}
+	return at + RTNH_ALIGN(hop->rtnh_len);
+}
+
+static void
+each_hop_of_a_route_is_read_and_no_more_than_there_is_room(void **state)
+{
+	char buf[1024] __attribute__((aligned(8))), hops[512] __attribute__((aligned(8)));
+	struct rtnexthop *last;
+	const char *why = "";
+	size_t at, len;
+
+	(void)state;
+	at = add_hop(hops, 0, 3, 1);
+	at = add_hop(hops, at, 4, 0); /* no gateway: everybody beyond is on the link itself */
+	last = (void *)(hops + at);
+	at = add_hop(hops, at, 5, 2);
+	len = add_attr(buf, route(buf, AF_INET), RTA_MULTIPATH, hops, at);
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_int_equal(seen.route.n_hops, 2);
+	assert_int_equal(seen.route.hop[0].ifindex, 3);
+	assert_int_equal(seen.route.hop[0].addr.bytes[3], 1);
+	assert_int_equal(seen.route.hop[1].ifindex, 5);
+	assert_int_equal(seen.route.hop[1].addr.bytes[3], 2);
+	for (int lie = 0; lie < 2; lie++) { /* a length that is less than a hop's, or more than there is */
+		last->rtnh_len = lie == 0 ? 4 : 64;
+		len = add_attr(buf, route(buf, AF_INET), RTA_MULTIPATH, hops, at);
+		assert_true(rtnl_parse(buf, len, see, NULL, &why));
+		assert_int_equal(seen.route.n_hops, 1);
+	}
+	len = add_attr(buf, route(buf, AF_INET), RTA_MULTIPATH, hops, 6);
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_int_equal(seen.route.n_hops, 0);
+	at = 0;
+	for (int i = 0; i < RTNL_HOPS_MAX + 3; i++)
+		at = add_hop(hops, at, i + 1, (uint8_t)(i + 1));
+	len = add_attr(buf, route(buf, AF_INET), RTA_MULTIPATH, hops, at);
+	assert_true(rtnl_parse(buf, len, see, NULL, &why));
+	assert_int_equal(seen.route.n_hops, RTNL_HOPS_MAX);
+}
+
 static void
 what_is_about_nothing_of_ours_is_passed_over(void **state)
 {
@@ -355,7 +579,7 @@ what_is_about_nothing_of_ours_is_passed_over(void **state)
 	size_t len = rtnl_put_dump_addresses(buf, 1);
 
 	(void)state;
-	nlh->nlmsg_type = RTM_NEWROUTE;
+	nlh->nlmsg_type = RTM_NEWRULE;
 	assert_true(rtnl_parse(buf, len, see, NULL, &why));
 	assert_int_equal(seen.kind, RTNL_OTHER);
 	nlh->nlmsg_type = RTM_NEWADDR;
@@ -376,6 +600,8 @@ a_message_that_is_too_short_for_what_it_says_is_refused(void **state)
 		{ RTM_DELADDR, NLMSG_LENGTH(0), "message too short for its type" },
 		{ RTM_NEWLINK, NLMSG_LENGTH(sizeof(struct ifinfomsg) - 1), "message too short for its type" },
 		{ RTM_DELLINK, NLMSG_LENGTH(0), "message too short for its type" },
+		{ RTM_NEWNEIGH, NLMSG_LENGTH(sizeof(struct ndmsg) - 1), "message too short for its type" },
+		{ RTM_NEWROUTE, NLMSG_LENGTH(sizeof(struct rtmsg) - 1), "message too short for its type" },
 		{ RTM_NEWADDR, NLMSG_HDRLEN - 1, "message cut off" },
 		{ RTM_NEWADDR, UINT32_MAX, "message cut off" }, /* less than nothing, as an int */
 	};
@@ -441,6 +667,7 @@ random_bytes_do_no_harm(void **state)
 {
 	char from[RTNL_MSG_MAX] __attribute__((aligned(8)));
 	struct rtnl_address a = make("10.0.0.50/32");
+	static const uint16_t types[] = { RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWROUTE };
 	size_t len = rtnl_put_address(from, 1, &a, 3);
 	unsigned seed = 20261;
 	const char *why;
@@ -450,6 +677,7 @@ random_bytes_do_no_harm(void **state)
 		char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
 
 		memcpy(buf, from, len);
+		((struct nlmsghdr *)buf)->nlmsg_type = types[i % 4];
 		for (int k = rand_r(&seed) % 6; k >= 0; k--)
 			buf[(size_t)rand_r(&seed) % len] = (char)rand_r(&seed);
 		(void)rtnl_parse(buf, len, see, NULL, &why);
@@ -469,6 +697,11 @@ main(void)
 		cmocka_unit_test(dumps_are_asked_for_and_told_apart_when_they_are_not_consistent),
 		cmocka_unit_test(a_link_has_a_name_a_state_and_perhaps_a_mac),
 		cmocka_unit_test(an_address_is_read_from_what_is_told_of_it),
+		cmocka_unit_test(neighbours_and_routes_are_asked_for_one_family_and_link),
+		cmocka_unit_test(a_neighbour_has_an_address_a_state_and_perhaps_a_mac),
+		cmocka_unit_test(a_default_route_is_told_from_others),
+		cmocka_unit_test(a_route_has_one_gateway_or_none),
+		cmocka_unit_test(each_hop_of_a_route_is_read_and_no_more_than_there_is_room),
 		cmocka_unit_test(what_is_about_nothing_of_ours_is_passed_over),
 		cmocka_unit_test(a_message_that_is_too_short_for_what_it_says_is_refused),
 		cmocka_unit_test(an_address_is_deleted_with_the_end_that_it_has),
