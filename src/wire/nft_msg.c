@@ -38,6 +38,7 @@ enum {
 	TYPE_IPV4 = 7,
 	TYPE_IPV6 = 8,
 	TYPE_MARK = 19,
+	SOLICITATION = 135,  /* RFC 4861 section 4.3: it tells its sender's MAC, too */
 	ADVERTISEMENT = 136, /* RFC 4861 section 4.4 */
 	ERRNO_MAX = 4095,    /* MAX_ERRNO in the kernel's include/linux/err.h */
 };
@@ -382,12 +383,14 @@ put_arp(struct nft_batch *b, const char *name)
 	drop(b, NFT_ARP, out);
 }
 
-/* What packet sockets send, which nothing above sees: announcements. Not what is merely forwarded. */
+/* What packet sockets send, which nothing above sees: announcements and the questions that go with them. Not what is
+ * merely forwarded. */
 static void
 put_egress(struct nft_batch *b, const char *name, const char *device)
 {
 	const uint16_t arp = htons(ETH_P_ARP), ipv6 = htons(ETH_P_IPV6);
-	const uint8_t icmp6 = IPPROTO_ICMPV6, advertisement = ADVERTISEMENT;
+	static const uint8_t tells[] = { SOLICITATION, ADVERTISEMENT };
+	const uint8_t icmp6 = IPPROTO_ICMPV6;
 	struct nftnl_rule *r;
 	char chain[NFT_NAME_MAX] = "out-";
 
@@ -398,15 +401,17 @@ put_egress(struct nft_batch *b, const char *name, const char *device)
 	must_be(r, &arp, sizeof(arp));
 	fenced(r, 4, 14);
 	drop(b, NFT_NETDEV, r);
-	r = rule(NFT_NETDEV, name, chain);
-	load_meta(r, NFT_META_PROTOCOL);
-	must_be(r, &ipv6, sizeof(ipv6));
-	fenced(r, 6, 8);
-	load_meta(r, NFT_META_L4PROTO);
-	must_be(r, &icmp6, 1);
-	load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
-	must_be(r, &advertisement, 1);
-	drop(b, NFT_NETDEV, r);
+	for (size_t i = 0; i < sizeof(tells); i++) {
+		r = rule(NFT_NETDEV, name, chain);
+		load_meta(r, NFT_META_PROTOCOL);
+		must_be(r, &ipv6, sizeof(ipv6));
+		fenced(r, 6, 8);
+		load_meta(r, NFT_META_L4PROTO);
+		must_be(r, &icmp6, 1);
+		load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
+		must_be(r, &tells[i], 1);
+		drop(b, NFT_NETDEV, r);
+	}
 }
 
 void

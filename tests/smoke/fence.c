@@ -48,24 +48,30 @@ on_torn(void *ctx, int err)
 	printf("torn %d\n", err);
 }
 
-/* An announcement as the daemon sends it. The errno, or 0. */
+/* An announcement as the daemon sends it, and a question to somebody. 0, or -1: one was refused. */
 static int
 announce(const char *interface, const char *text)
 {
 	static const uint8_t mac[6] = { 2, 0, 0, 0, 9, 1 };
 	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = 6 };
-	struct svip_addr a;
-	uint8_t frame[FRAMES_LEN_MAX];
+	struct svip_addr a, somebody;
+	uint8_t frame[FRAMES_LEN_MAX], ask[FRAMES_LEN_MAX];
 	int fd = socket(AF_PACKET, SOCK_RAW, 0);
-	size_t len;
+	size_t len, ask_len;
 	ssize_t n;
 
 	if (fd == -1 || !svip_addr_parse(text, &a))
 		exit(3);
+	somebody = a;
+	somebody.bytes[a.family == 4 ? 3 : 15] ^= 1;
 	to.sll_ifindex = (int)if_nametoindex(interface);
 	to.sll_protocol = htons(a.family == 4 ? ETHERTYPE_ARP : ETHERTYPE_IPV6);
 	len = a.family == 4 ? frames_arp_request(mac, &a, frame) : frames_na(mac, &a, frame);
+	ask_len = a.family == 4 ? frames_arp_ask(mac, &a, &somebody, NULL, ask)
+	                        : frames_ns_ask(mac, &a, &somebody, NULL, ask);
 	n = sendto(fd, frame, len, 0, (struct sockaddr *)&to, sizeof(to));
+	if (n != -1)
+		n = sendto(fd, ask, ask_len, 0, (struct sockaddr *)&to, sizeof(to));
 	close(fd);
 	return n == -1 ? -1 : 0;
 }

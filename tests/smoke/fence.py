@@ -474,7 +474,8 @@ def frames():
         d.do(f"announce va {V4[A]}")
         time.sleep(0.1)
         seen.append(asker.heard())
-    verdict("announcements leave while it is open, and not one when it is shut", seen == [{"arp", "nd"}, set()], seen)
+    verdict("announcements and questions leave while it is open, and not one when it is shut",
+            seen == [{"arp", "nd", "icmp6"}, set()], seen)
     d.fini()
     asker.close()
 

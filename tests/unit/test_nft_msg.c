@@ -328,7 +328,7 @@ set_up_is_well_formed(void **state)
 	assert_int_equal(count(&b, NFT_MSG_NEWSET), 4 + 1 + 2 + 4);
 	assert_int_equal(count(&b, NFT_MSG_DELRULE), 3);
 	assert_int_equal(count(&b, NFT_MSG_NEWCHAIN), 2 + 1 + 1);
-	assert_int_equal(count(&b, NFT_MSG_NEWRULE), 4 + 1 + 2);
+	assert_int_equal(count(&b, NFT_MSG_NEWRULE), 4 + 1 + 3);
 }
 
 /* The attribute of a type: within the message, or within another attribute (h NULL). */
