@@ -71,6 +71,8 @@ libio_a_SOURCES = \
 	%D%/io/local_redis.h \
 	%D%/io/log.c \
 	%D%/io/log.h \
+	%D%/io/neighbours.c \
+	%D%/io/neighbours.h \
 	%D%/io/priv.c \
 	%D%/io/priv.h \
 	%D%/io/rconn.c \

@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "neighbours.h"
 #include "seal.h"
 #include "wire/frames.h"
 
@@ -26,6 +27,19 @@ enum {
 	    1 << 20, /* bytes: the frames of one instance with the most addresses, at once */
 	LOG_EVERY_MS = 10000,
 	REFRESH_JITTER = 10, /* percent */
+	ASK_AGAIN = 2,       /* the step of the schedule that brings the questions once more */
+	ASKS_TURN = 256,     /* questions for one wake-up */
+	ASK_PAUSE_MS = 10,   /* between two such wake-ups */
+	ASKS_MAX = 4096,     /* questions of one instance, each time */
+	LOOK_AGE_MS = 200,   /* of the list of neighbours, at most, when one begins with it */
+};
+
+/* How far the questions to the neighbours are. */
+struct asking {
+	int family;     /* 4, then 6; 0: none are due */
+	bool begun;     /* with the family's neighbours */
+	int who, about; /* the next: neighbour and address */
+	int n;          /* questions so far */
 };
 
 struct announcement {
@@ -37,6 +51,8 @@ struct announcement {
 	svip_ms started;
 	int step; /* of the schedule, the next to come; n_steps: the refresh */
 	ev_timer timer;
+	struct asking ask;
+	bool again; /* the questions are to come once more */
 	uint64_t frames, errors;
 	struct log_limit limit;
 	bool said; /* that the interface is no Ethernet */
@@ -48,6 +64,7 @@ static struct {
 	struct set_arp arp;
 	bool (*may)(void *, int);
 	void *ctx;
+	ev_timer ask_timer; /* the questions' */
 	struct announcement slot[SVIP_INSTANCES_MAX];
 } an = { .fd = -1 };
 
@@ -92,14 +109,20 @@ send_batch(struct announcement *a)
 	}
 }
 
+/* Where the next frame goes. */
+static uint8_t *
+room(void)
+{
+	return batch.frame[batch.n];
+}
+
+/* A frame of that length is there. */
 static void
-add(struct announcement *a, const struct svip_addr *addr,
-    size_t (*build)(const uint8_t *, const struct svip_addr *, uint8_t *))
+add(struct announcement *a, size_t len)
 {
 	int i = batch.n++;
 
-	batch.iov[i].iov_base = batch.frame[i];
-	batch.iov[i].iov_len = build(a->mac, addr, batch.frame[i]);
+	batch.iov[i] = (struct iovec){ .iov_base = batch.frame[i], .iov_len = len };
 	memset(&batch.msg[i], 0, sizeof(batch.msg[i]));
 	batch.msg[i].msg_hdr.msg_iov = &batch.iov[i];
 	batch.msg[i].msg_hdr.msg_iovlen = 1;
@@ -112,15 +135,141 @@ send_all(struct announcement *a)
 {
 	for (int i = 0; i < a->n_addr; i++) {
 		if (a->addr[i].family == 4) {
-			add(a, &a->addr[i], frames_arp_request);
-			add(a, &a->addr[i], frames_arp_reply);
+			add(a, frames_arp_request(a->mac, &a->addr[i], room()));
+			add(a, frames_arp_reply(a->mac, &a->addr[i], room()));
 		} else {
-			add(a, &a->addr[i], frames_na);
+			add(a, frames_na(a->mac, &a->addr[i], room()));
 		}
 	}
 	if (batch.n > 0)
 		send_batch(a);
 }
+
+/* ---- questions to the neighbours ---- */
+
+static struct announcement *
+next_asking(void)
+{
+	for (int i = 0; i < SVIP_INSTANCES_MAX; i++) {
+		if (an.slot[i].ask.family != 0)
+			return &an.slot[i];
+	}
+	return NULL;
+}
+
+/* The turn that is due already stays: nobody can hurry the pauses. */
+static void
+ask_after(svip_ms wait_ms)
+{
+	if (ev_is_active(&an.ask_timer))
+		return;
+	ev_timer_set(&an.ask_timer, (double)wait_ms / 1000, 0);
+	ev_timer_start(an.loop, &an.ask_timer);
+}
+
+/* In a turn of their own: whatever else this turn brings, other slots' announcements too, goes first. */
+static void
+ask_neighbours(struct announcement *a)
+{
+	a->ask = (struct asking){ .family = 4 };
+	ask_after(0);
+}
+
+static void
+next_family(struct asking *k)
+{
+	*k = (struct asking){ .family = k->family == 4 ? 6 : 0, .n = k->n };
+}
+
+/* Next address, neighbour, family. */
+static void
+advance(struct announcement *a, int n_list)
+{
+	struct asking *k = &a->ask;
+
+	if (++k->about < a->n_addr)
+		return;
+	k->about = 0;
+	if (++k->who == n_list)
+		next_family(k);
+}
+
+/* What one system call takes, `max` at most. Returns how many questions that were. */
+static int
+ask_some(struct announcement *a, const struct neighbour *list, int n_list, int max)
+{
+	struct asking *k = &a->ask;
+	int family = k->family, before = k->n;
+
+	while (k->family == family && k->n - before < max) {
+		const struct svip_addr *addr = &a->addr[k->about];
+		const struct neighbour *to = &list[k->who];
+		const uint8_t *mac = to->has_mac ? to->mac : NULL;
+
+		if (addr->family == family && !svip_addr_same(addr, &to->addr) &&
+		    memcmp(to->mac, a->mac, sizeof(a->mac)) != 0) {
+			k->n++;
+			add(a, family == 4 ? frames_arp_ask(a->mac, addr, &to->addr, mac, room())
+			                   : frames_ns_ask(a->mac, addr, &to->addr, mac, room()));
+		}
+		advance(a, n_list);
+	}
+	if (batch.n > 0)
+		send_batch(a);
+	if (k->n >= ASKS_MAX)
+		k->family = 0;
+	return k->n - before;
+}
+
+static bool
+has_family(const struct announcement *a, int family)
+{
+	for (int i = 0; i < a->n_addr; i++) {
+		if (a->addr[i].family == family)
+			return true;
+	}
+	return false;
+}
+
+static void
+on_ask(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct announcement *a;
+	int left = ASKS_TURN;
+
+	(void)loop, (void)w, (void)revents;
+	for (; left > 0 && (a = next_asking()) != NULL; left--) {
+		const struct neighbour *list = NULL;
+		int n = 0, slot = (int)(a - an.slot), most = left < BATCH ? left : BATCH;
+
+		if (has_family(a, a->ask.family)) {
+			list = neighbours_on(
+			    a->ifindex, a->ask.family, a->ask.begun ? SVIP_NEVER : LOOK_AGE_MS, &n);
+			if (list == NULL)
+				return; /* on_neighbours() goes on */
+		}
+		a->ask.begun = true;
+		if (n <= a->ask.who) /* nobody, or fewer than there were */
+			next_family(&a->ask);
+		/* The last thing before they leave. It may stop them, or begin them anew. */
+		else if (!an.may(an.ctx, slot))
+			announcer_stop(slot);
+		else if (a->ask.begun)
+			left -= ask_some(a, list, n, most) - 1;
+	}
+	if (next_asking() != NULL)
+		ask_after(ASK_PAUSE_MS);
+}
+
+static void
+on_neighbours(void *ctx)
+{
+	(void)ctx;
+	if (next_asking() != NULL)
+		ask_after(0);
+}
+
+/* ---- the schedule ---- */
 
 /* Sets the timer to the next step that isn't over yet: after a late wake-up there is no volley. */
 static void
@@ -159,6 +308,10 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	if (ev_is_active(w)) /* begun anew by whatever the question has led to */
 		return;
 	send_all(a);
+	if (a->again && a->step >= ASK_AGAIN && a->step < an.arp.n_steps) {
+		a->again = false;
+		ask_neighbours(a);
+	}
 	if (a->step < an.arp.n_steps)
 		a->step++;
 	arm(a);
@@ -181,6 +334,8 @@ announcer_init(struct ev_loop *loop, const struct set_arp *arp, bool (*may)(void
 	an.arp = *arp;
 	an.may = may;
 	an.ctx = ctx;
+	ev_init(&an.ask_timer, on_ask);
+	neighbours_init(loop, on_neighbours, NULL);
 	return 0;
 }
 
@@ -191,6 +346,8 @@ announcer_fini(void)
 		return;
 	for (int i = 0; i < SVIP_INSTANCES_MAX; i++)
 		announcer_remove(i);
+	ev_timer_stop(an.loop, &an.ask_timer);
+	neighbours_fini();
 	close(an.fd);
 	an.fd = -1;
 }
@@ -241,6 +398,8 @@ announcer_start(int slot, int ifindex, const uint8_t mac[6], bool ethernet)
 	a->step = 0;
 	send_all(a);
 	arm(a);
+	a->again = true;
+	ask_neighbours(a);
 }
 
 void
@@ -248,6 +407,7 @@ announcer_stop(int slot)
 {
 	struct announcement *a = &an.slot[slot];
 
+	a->ask.family = 0;
 	if (a->name != NULL)
 		ev_timer_stop(an.loop, &a->timer);
 }

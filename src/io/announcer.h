@@ -2,7 +2,13 @@
 /*
  * Tells the network where the addresses of a slot are, while they are held: both forms of ARP
  * announcement for IPv4 (some devices ignore either), unsolicited neighbour advertisements for
- * IPv6. Decides nothing: before each frame that a timer causes it asks its owner.
+ * IPv6. Decides nothing: before each volley that a timer causes it asks its owner.
+ *
+ * Then every neighbour that the kernel knows on the link, and the gateways, is asked a question in the address's name
+ * (frames_arp_ask(), frames_ns_ask()): that puts right the caches that ignore announcements. The first announcement never
+ * waits for it: these leave from the next turn of the loop on, 256 for each with pauses between, up to 4096 for a slot, to up
+ * to 1024 neighbours of each family, gateways first. With the first frames of a burst, and once more with the third step, for
+ * a frame may be lost, and who began to talk to this host meanwhile is known then. Not later: who hasn't heard two isn't there.
  *
  * A burst follows struct set_arp: at its offsets, then the refresh for ever, earlier or later by up
  * to 10 %, until announcer_stop(). Frames go through the device's queue and with it through the

@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 HANDS = os.path.abspath(sys.argv[1])
@@ -78,8 +79,9 @@ class Capture:
     """tcpdump on one side: (time, line) of each frame."""
 
     def __init__(self, ns, dev, what):
+        self.out = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would hold it up
         self.p = subprocess.Popen(["ip", "netns", "exec", ns, "tcpdump", "-i", dev, "-n", "-e", "-tt", "-v",
-                                   "-s", "300", "--immediate-mode", "-l", *what.split()], stdout=subprocess.PIPE,
+                                   "-s", "300", "-B", "8192", "--immediate-mode", "-l", *what.split()], stdout=self.out,
                                   stderr=subprocess.PIPE, text=True)
         self.p.stderr.readline()
         time.sleep(0.3)
@@ -87,8 +89,10 @@ class Capture:
     def lines(self):
         time.sleep(0.2)
         self.p.terminate()
+        self.p.communicate()
+        self.out.seek(0)
         out = []
-        for line in self.p.communicate()[0].splitlines():
+        for line in self.out.read().splitlines():
             if re.match(r"\d+\.\d+ ", line):
                 out.append(line)
             elif out:
@@ -185,7 +189,16 @@ def neighbours(ns):
     return {l.split()[0]: l.split()[4] for l in text.splitlines() if "lladdr" in l}
 
 
+def forget_neighbours():
+    """A knows nobody any more, so nobody is asked but told."""
+    for family in ("-4", "-6"):
+        run("ip", family, "neigh", "flush", "dev", "va", "nud", "all", ns=A, check=False)
+    for line in run("ip", "neigh", "show", "dev", "va", "nud", "permanent", ns=A).splitlines():
+        run("ip", "neigh", "del", line.split()[0], "dev", "va", ns=A)
+
+
 def announcements():
+    forget_neighbours()
     for vip in (VIP4, VIP6):
         run("ip", "neigh", "replace", vip, "lladdr", FOREIGN, "dev", "vb", "nud", "reachable", ns=B)
     cap = Capture(B, "vb", "(arp or icmp6) and ether src " + MACS[0])
@@ -207,6 +220,7 @@ def announcements():
 
 
 def many():
+    forget_neighbours()
     vips = [f"10.9.1.{i}" for i in range(1, 101)] + [f"fd09::1:{i:x}" for i in range(1, 29)]
     cap = Capture(B, "vb", "(arp or icmp6) and ether src " + MACS[0])
     text = spawn(A, "announce", 0.05, "va", "-", "-", *vips).communicate()[0]
@@ -215,7 +229,114 @@ def many():
             "frames=228 errors=0" in text, f"{len(frames)} seen\n" + text)
 
 
+def know(*lines):
+    """Neighbours of A: (address, MAC, state)."""
+    subprocess.run(["ip", "netns", "exec", A, "ip", "-batch", "-"], check=True, text=True, capture_output=True,
+                   input="".join(f"neigh replace {a} lladdr {m} dev va nud {n}\n" for a, m, n in lines))
+
+
+def asked(frames):
+    """(time, whom, MAC it was sent to) of each question in a virtual address's name."""
+    found = []
+    for t, line in frames:
+        m = (re.search(rf"who-has (\S+?)(?: \(\S+\))? tell {VIP4},", line) or
+             re.search(rf"{VIP6} > \S+: .*solicitation.*who has ([0-9a-f:]+)", line))
+        if m and m[1] not in (VIP4, VIP6):
+            found.append((t, m[1], re.search(r"> ([0-9a-f:]{17})", line)[1]))
+    return found
+
+
+def announce(seconds, *vips, stop="-", may="-"):
+    """(output, frames seen on the other side)"""
+    cap = Capture(B, "vb", "(arp or icmp6) and ether src " + MACS[0])
+    text = spawn(A, "announce", seconds, "va", may, stop, *vips).communicate()[0]
+    return text, cap.lines()
+
+
+def questions():
+    deaf = f"""table arp t {{ chain c {{ type filter hook input priority 0; arp daddr ip {VIP4} drop; }}; }}
+               table ip6 t {{ chain c {{ type filter hook input priority 0; ip6 daddr ff02::1 icmpv6 type nd-neighbor-advert drop; }}; }}"""
+    run("nft", deaf, ns=B)
+    for state in ("stale", "reachable"):
+        forget_neighbours()
+        for vip in (VIP4, VIP6):
+            run("ip", "neigh", "replace", vip, "lladdr", FOREIGN, "dev", "vb", "nud", state, ns=B)
+        announce(0.2, VIP4, VIP6)
+        verdict(f"{state}: who ignores announcements keeps the old MAC while nobody asks him",
+                all(neighbours(B).get(v) == FOREIGN for v in (VIP4, VIP6)), neighbours(B))
+        know((V4[1], MACS[1], "stale"), (V6[1], MACS[1], "stale"))
+        _, frames = announce(0.2, VIP4, VIP6)
+        verdict(f"{state}: a question puts it right",
+                all(neighbours(B).get(v) == MACS[0] for v in (VIP4, VIP6)), neighbours(B))
+    run("nft", "delete table arp t; delete table ip6 t", ns=B)
+    found = asked(frames)
+    first = min(t for t, _ in frames)
+    announced = max(t for t, line in frames if t < first + 0.05 and "solicitation" not in line and "Request who-has " + V4[1] not in line)
+    verdict("it goes to the neighbour alone, after the announcements",
+            [(w, m) for _, w, m in found] == [(V4[1], MACS[1]), (V6[1], MACS[1])] and found[0][0] > announced,
+            f"{(found[0][0] - first) * 1e6:.0f} us after the first frame, {found}" if found else frames)
+    verdict("a solicitation has a right checksum, hop limit 255 and the MAC in it",
+            any("hlim 255" in l and "source link-address option" in l and MACS[0] in l.split("option")[-1] and "bad" not in l
+                for _, l in frames), [l for _, l in frames if "solicitation" in l])
+    _, frames = announce(0.9, VIP4, VIP6)
+    found = asked(frames)
+    times = sorted({round(t - found[0][0], 1) for t, _, _ in found}) if found else []
+    verdict("asked with the first step and with the third, not with the others", times == [0, 0.3] and len(found) == 4, found)
+
+
+def left_out():
+    forget_neighbours()
+    good = {"stale": "10.9.0.11", "reachable": "10.9.0.12", "delay": "10.9.0.13", "probe": "10.9.0.14", "permanent": "10.9.0.15"}
+    bad = {"noarp": "10.9.0.21", "failed": "10.9.0.22", "incomplete": "10.9.0.23"}
+    know(*((a, f"02:00:00:00:0a:{i:02x}", n) for i, (n, a) in enumerate((good | bad).items())),
+         ("10.9.0.24", "01:00:5e:00:00:01", "permanent"), ("10.9.0.25", "00:00:00:00:00:00", "permanent"),
+         ("10.9.0.26", MACS[0], "permanent"), (VIP4, MACS[1], "stale"))
+    found = asked(announce(0.1, VIP4)[1])
+    verdict("asked is whom the cache knows, and nobody else", sorted(w for _, w, _ in found) == sorted(good.values()), found)
+
+
+def gateways():
+    forget_neighbours()
+    know(*((f"10.9.0.{i}", f"02:00:00:00:0b:{i:02x}", "stale") for i in range(10, 20)), ("fe80::9:9", "02:00:00:00:0b:99", "stale"),
+         ("fd09::7", "02:00:00:00:0b:98", "stale"))
+    run("ip", "route", "add", "default", "nexthop", "via", "10.9.0.19", "nexthop", "via", "10.9.0.254", ns=A)
+    run("ip", "route", "add", "192.0.2.0/24", "via", "10.9.0.253", ns=A)
+    run("ip", "route", "add", "default", "via", "10.9.0.252", "metric", "9", ns=A)
+    run("ip", "route", "add", "default", "via", "10.9.0.251", "table", "77", ns=A)
+    run("ip", "-6", "route", "add", "default", "via", "fe80::9:9", "dev", "va", ns=A)
+    run("ip", "-6", "route", "add", "default", "via", "fe80::9:8", "dev", "va", "metric", "2048", ns=A)
+    found = asked(announce(0.1, VIP4, VIP6)[1])
+    v4, v6 = [f[1:] for f in found if "." in f[1]], [f[1:] for f in found if ":" in f[1]]
+    every = "ff:ff:ff:ff:ff:ff"
+    verdict("gateways of default routes come first, all hear the question for one whose MAC is unknown",
+            sorted(v4[:3]) == [("10.9.0.19", "02:00:00:00:0b:13"), ("10.9.0.252", every), ("10.9.0.254", every)] and
+            len(v4) == 12 and v6[:2] == [("fe80::9:9", "02:00:00:00:0b:99"), ("fe80::9:8", "33:33:ff:09:00:08")] and
+            ("fd09::7", "02:00:00:00:0b:98") in v6, f"{v4}\n{v6}")
+    for line in (("-4", "default"), ("-4", "default"), ("-4", "192.0.2.0/24"), ("-6", "default"), ("-6", "default")):
+        run("ip", line[0], "route", "del", line[1], ns=A, check=False)
+    run("ip", "route", "flush", "table", "77", ns=A)
+
+
+def crowds():
+    for count, vips, want in ((300, [VIP4], 300), (1200, [VIP4], 1024), (300, [VIP4] + [f"10.9.3.{i}" for i in range(1, 50)], 4096)):
+        forget_neighbours()
+        know(*((f"10.9.{4 + i // 250}.{i % 250 + 1}", f"02:00:00:01:{i // 250:02x}:{i % 250 + 1:02x}", "permanent") for i in range(count)))
+        text, frames = announce(0.29, *vips)
+        sent = counters(text)["frames"] - 2 * 2 * len(vips)  # two steps of announcements
+        times = [t for t, l in frames if "Request" in l and not re.search(r"who-has (\S+) .*tell \1,", l)]
+        took = times[-1] - times[0] if times else 0
+        verdict(f"{count} neighbours, {len(vips)} addresses: {want} questions, not all at once",
+                sent == len(times) == want and (want < 4096 or took > 0.05),  # 16 turns with 10 ms between
+                f"{text}{sent} sent, {len(times)} seen, within {took * 1000:.0f} ms")
+    text, _ = announce(0.2, VIP4, stop=0)
+    verdict("after a stop nobody is asked", counters(text)["frames"] == 2, text)
+    text, _ = announce(0.2, VIP4, may=0)
+    verdict("nor when the hold has ended", counters(text)["frames"] == 2 and "may not" in text, text)
+    forget_neighbours()
+
+
 def stopping():
+    forget_neighbours()
     cap = Capture(B, "vb", "arp and ether src " + MACS[0])
     spawn(A, "announce", 2, "va", "-", 350, VIP4).communicate()
     frames = [t for t, l in cap.lines() if VIP4 in l]
@@ -261,7 +382,8 @@ def conflicts():
 def main():
     try:
         set_up()
-        for part in (heartbeats, ttl, source, link_trouble, flood, announcements, many, stopping, conflicts):
+        for part in (heartbeats, ttl, source, link_trouble, flood, announcements, questions, left_out, gateways, crowds, many,
+                     stopping, conflicts):
             part()
         print(f"1..{count}")
     finally:
