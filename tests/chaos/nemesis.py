@@ -17,6 +17,7 @@ from netns import ip, now
 from resp import RespError
 
 GUARD = 0.06  # with the packet filter
+NO_ADDRESS = "nodes: none of them is an address of this host"  # svipd's last word then
 
 
 class Skip(Exception):
@@ -83,7 +84,17 @@ class Nemesis:
         undo()
         self.record.note("fault", t=t, n=fault.number, what=fault.kind, phase="end", done=now())
 
+    def revive(self):
+        """As a service manager does: who could not start, because the host's own address wasn't there yet, is started again."""
+        for name in self.c.nodes:
+            proc = self.c.hosts[name].procs.get("svipd")
+            if proc and proc.poll() == 1 and NO_ADDRESS in self.c.hosts[name].log()[-300:]:
+                del self.c.hosts[name].procs["svipd"]
+                self.note_process(name, "svipd", "down")
+                self.start_program(name, "svipd")
+
     def tail(self):
+        self.revive()
         for host in self.c.hosts.values():
             path = host.dir / "svipd.log"
             if not path.exists() or path.stat().st_size == self.read[host.name]:
