@@ -462,6 +462,17 @@ class Checker:
                 since = None
         return union(out + ([(since, INF)] if since is not None else []))
 
+    def _guard_unknown(self, host, instance):
+        """When svipd there said that it waits for each other node's echo (doc/SAFETY.md, "The guard")."""
+        out, since, change = [], None, re.compile(rf"{re.escape(instance)}: [\w-]+ -> [\w-]+ reason=([\w-]+)")
+        for x in (x for x in self.lines.get("log", []) if x["host"] == host):
+            reason = change.search(x["line"])
+            if reason and since is not None:
+                out.append((since, x["t"]))
+            if reason:
+                since = x["t"] if reason[1] == "guard-unknown" else None
+        return union(out + ([(since, INF)] if since is not None else []))
+
     def _agreed(self, instance, majority):
         """When a majority of the Sentinels saw their master up, with one epoch."""
         out = []
@@ -509,6 +520,8 @@ class Checker:
         put("named, but no majority sees it up with one epoch", complement(self._agreed(instance, majority)))
         for h in nodes:
             put("named, but its line is slow", intersect(named[h], slow[h]))
+        for h in nodes:
+            put("named, but it can't know yet how long the others wait for it", intersect(named[h], self._guard_unknown(h, instance)))
         put(WAITS, [(-INF, INF)])
         most = {"held": 2.0, WAITS:
                 self.setup["lease"] * 1.02 + max([self.setup["guard"]] + [g["seconds"] for g in self.lines.get("guard", [])]) + 1.5}

@@ -31,6 +31,7 @@ class Nemesis:
     def __init__(self, cluster, shape, faults, record, preload=None, versions=()):
         self.c, self.shape, self.record, self.preload, self.versions = cluster, shape, record, preload, versions
         self.upgrades = Counter()  # host -> how many so far
+        self.leaving = {}          # (host, key) -> a process that was asked to end, and may take its time
         self.waiting = sorted(faults, key=lambda f: f.at)
         self.active = []        # [due, fault, locks, undo]
         self.without = set(shape.without)
@@ -59,9 +60,12 @@ class Nemesis:
         return min(ends) if ends else None
 
     def undo_all(self):
-        for entry in list(self.active):
-            if entry in self.active:
-                self.undo(entry)
+        end = now() + 30
+        while self.active and now() < end:
+            for entry in list(self.active):
+                if entry in self.active:
+                    self.undo(entry)
+            time.sleep(0.05)
 
     def do(self, fault):
         t = now()
@@ -76,12 +80,16 @@ class Nemesis:
             self.active.append([now() + fault.lasts, fault, locks, undo])
 
     def undo(self, entry):
+        """An undo that returns True can't be done yet."""
         self.active.remove(entry)
         _, fault, _, undo = entry
         if undo is None:
             return
         t = now()
-        undo()
+        if undo():
+            entry[0] = now() + 0.1
+            self.active.append(entry)
+            return
         self.record.note("fault", t=t, n=fault.number, what=fault.kind, phase="end", done=now())
 
     def revive(self):
@@ -178,8 +186,6 @@ class Nemesis:
 
     def end_program(self, fault, host, key, sig):
         locks = self.program(host, key)
-        if key.startswith("redis"):
-            self.note_process(host, key, "leaving")
         self.c.end(host, key, sig, 30)
         self.note_process(host, key, "down")
         return f"{key} {host}", locks, lambda: self.start_program(host, key)
@@ -246,7 +252,20 @@ class Nemesis:
         return self._redis(fault, host, instance, signal.SIGKILL)
 
     def _redis_stop(self, fault, host, instance):
-        return self._redis(fault, host, instance, signal.SIGTERM)
+        """It waits for its replicas, up to ten seconds, and serves no writes meanwhile."""
+        host = self.pick(host, instance)
+        key = f"redis-{self.c.instances[instance].port}"
+        locks = self.program(host, key)
+        proc = self.leaving[host, key] = self.c.hosts[host].procs.pop(key)
+        self.note_process(host, key, "leaving")
+        proc.send_signal(signal.SIGTERM)
+
+        def undo():
+            if proc.poll() is None:
+                return True
+            del self.leaving[host, key]
+            return self.start_program(host, key)
+        return f"{key} {host}", locks, undo
 
     def _redis_pause(self, fault, host, instance):
         return self.pause(self.pick(host, instance), f"redis-{self.c.instances[instance].port}")
@@ -299,6 +318,8 @@ class Nemesis:
         with self.changing_paths():
             self.links.discard(host)
             self.c.power_off(host)
+            for name, key in [x for x in self.leaving if x[0] == host]:
+                netns.end_process(self.leaving.pop((name, key)))
         for key in keys:
             self.note_process(host, key, "down")
 

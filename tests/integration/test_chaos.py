@@ -241,6 +241,8 @@ def test_outages_and_lost_writes_are_counted_for_each_kind_of_fault():
     (tuple((5.0, "health", {"host": h, "instance": "mymaster", "down": True, "epoch": 1}) for h in ("h1", "h2")),
      "named, but no majority sees it up with one epoch"),
     ((cut(5, *ALONE),), "named, but cut off from a majority"),
+    (((5.0, "log", {"host": "h1", "line": "info: mymaster: init -> waiting reason=guard-unknown epoch=1 waited_ms=9"}),),
+     "named, but it can't know yet how long the others wait for it"),
     ((names(5, "h2", "h2"), names(5, "h3", "h3")), "nobody is named by a majority"),
     ((add(5, "h1"), cut(5, ("h1", "client"))), "held, but the client is cut off"),
     ((add(5, "h1"), down(5, "h1", key="redis-6379")), "held, but Redis is down there"),
