@@ -27,21 +27,29 @@ build()
 	    "$work"/src/core/*.c "$top"/src/wire/address.c "$top"/src/wire/heartbeat.c "$top"/src/wire/cursor.c
 }
 
-# hunt WHAT: every mix in turn, with a quick and a slow kernel, until one finds it. 1: none did.
+# hunt_in MIX SEEDS WHAT: with a quick and a slow kernel. 1: not found.
+hunt_in()
+{
+	for kernel in '' -k; do
+		# shellcheck disable=SC2086
+		answer=$("$work/sim" -q $kernel -m "$1" -n "$2" 2>&1) || {
+			seed=$(printf '%s\n' "$answer" | sed -n 's/^seed \([0-9]*\): .*/\1/p')
+			echo "found   $3 after $((tried + ${seed:-0})) seeds ($1$kernel): $(printf '%s\n' "$answer" | head -n 1)"
+			return 0
+		}
+		tried=$((tried + $2))
+	done
+	return 1
+}
+
+# hunt NAME WHAT: first and longest in the mix that the mutant's file names ("mix: NAME"), then in every one. 1: not found.
 hunt()
 {
 	tried=0
+	mix=$(sed -n 's/^mix: //p' "$patches/$1".[ps]*)
+	[ -n "$mix" ] && hunt_in "$mix" $((seeds * 5 / 2)) "$2" && return
 	for mix in all relapses lates confs traps cuts flips pauses lives single; do
-		for kernel in '' -k; do
-			# shellcheck disable=SC2086
-			answer=$("$work/sim" -q $kernel -m $mix -n $((seeds / 2)) 2>&1) || {
-				seed=$(printf '%s\n' "$answer" | sed -n 's/^seed \([0-9]*\): .*/\1/p')
-				echo "found   $1 after $((tried + ${seed:-0})) seeds ($mix$kernel): $(
-				    printf '%s\n' "$answer" | head -n 1)"
-				return 0
-			}
-			tried=$((tried + seeds / 2))
-		done
+		hunt_in "$mix" $((seeds / 2)) "$2" && return
 	done
 	return 1
 }
@@ -51,12 +59,12 @@ judge()
 {
 	if ! build "$1"; then
 		echo "BROKEN  $1: doesn't apply or compile"
-	elif hunt "$1"; then
+	elif hunt "$1" "$1"; then
 		return
 	elif [ "$1" = no-courtesy ]; then
 		echo "fine    $1: not found in $tried seeds, as it should be"
 		return
-	elif build "$1" no-courtesy && hunt "$1, without courtesies,"; then
+	elif build "$1" no-courtesy && hunt "$1" "$1, without courtesies,"; then
 		return
 	else
 		echo "MISSED  $1 in $tried seeds, twice: $(head -n 1 "$patches/$1".[ps]*)"
