@@ -20,10 +20,14 @@
 
 enum {
 	LINKS_MAX = 4096,
-	TABLE_MAX = 32768, /* addresses of this host */
-	AGAIN_MS = 100,    /* after the kernel could not be read */
-	REMOVAL_MS = 20,   /* of a hold's time are for the removal itself */
+	TABLE_MAX = 32768,   /* addresses of this host */
+	AGAIN_MS = 100,      /* after the kernel could not be read */
+	REMOVAL_MS = 20,     /* of a hold's time are for the removal itself */
+	COMPLAIN_MS = 10000, /* the same complaint at most this often */
 };
+
+/* What another hand, or the kernel, can make this program say again and again. */
+enum complaint { SAY_REMOVED, SAY_COPY, SAY_ENDLESS, SAY_OPEN, COMPLAINTS };
 
 struct vip {
 	bool used, wanted, there;
@@ -36,6 +40,7 @@ struct vip {
 	svip_ms until;          /* as ordered last */
 	svip_ms expires;        /* when the kernel will remove them, at the earliest */
 	svip_ms reset_ms;       /* for the resets of its clients; 0: none */
+	struct log_limit limit[COMPLAINTS];
 };
 
 static struct {
@@ -53,7 +58,7 @@ static struct {
 	int refuse; /* nothing may be held without the packet filter: the errno of that */
 	struct ev_loop *loop;
 	ev_timer again;
-	struct log_limit links_limit, read_limit;
+	struct log_limit links_limit, read_limit, overrun_limit;
 	int top; /* handles in use are below this */
 	struct vip vip[SVIP_INSTANCES_MAX];
 } v;
@@ -87,9 +92,15 @@ complain(const char *what, int rc)
 {
 	unsigned held;
 
-	if (log_allowed(&v.read_limit, 10000, clock_ms(), &held))
+	if (log_allowed(&v.read_limit, COMPLAIN_MS, clock_ms(), &held))
 		log_error("netlink: this host's %s can't be read: %s (%u more of these)", what,
 		    strerror(-rc), held);
+}
+
+static bool
+may_say(struct vip *p, enum complaint what, unsigned *held)
+{
+	return log_allowed(&p->limit[what], COMPLAIN_MS, clock_ms(), held);
 }
 
 static int
@@ -234,6 +245,7 @@ make_clear(int i, const char *what)
 {
 	struct vip *p = &v.vip[i];
 	bool removed = false;
+	unsigned held;
 	int err;
 
 	p->wanted = p->there = false;
@@ -241,18 +253,19 @@ make_clear(int i, const char *what)
 	if (v.fenced) { /* also when one can't be removed: nobody hears of it then */
 		int rc = fence_close(i);
 
-		if (rc != 0)
-			log_error("%s: the packet filter stays open until the lease's end: %s",
-			    p->interface, strerror(-rc));
+		if (rc != 0 && may_say(p, SAY_OPEN, &held))
+			log_error("%s: the packet filter stays open until the lease's end: %s (%u "
+			          "more of these)",
+			    p->interface, strerror(-rc), held);
 	}
 	if (err == 0)
 		v.call.clear(v.ctx, i);
 	else
 		v.call.stuck(v.ctx, i, err);
-	if (removed && what != NULL)
-		log_warning("%s on %s: %s; removed",
+	if (removed && what != NULL && may_say(p, SAY_REMOVED, &held))
+		log_warning("%s on %s: %s; removed (%u more of these)",
 		    svip_addr_text(&p->addr[0], false, (char[SVIP_TEXT_MAX]){ 0 }), p->interface,
-		    what);
+		    what, held);
 }
 
 static int
@@ -392,6 +405,7 @@ reconcile(int i)
 	struct vip *p = &v.vip[i];
 	int found = 0, n, err;
 	bool any = false, foreign = false, endless = false;
+	unsigned held;
 
 	for (int t = 0; t < v.n_table; t++) {
 		if (!is_member(p, &v.table[t].addr))
@@ -406,14 +420,18 @@ reconcile(int i)
 	}
 	if (p->wanted && foreign) { /* it has no lifetime, and would outlive the hold */
 		err = remove_found(p, true, &n);
-		log_warning("%s: another hand has added a virtual address once more; %s",
-		    p->interface, err == 0 ? "removed" : strerror(err));
+		if (may_say(p, SAY_COPY, &held))
+			log_warning("%s: another hand has added a virtual address once more; %s "
+			            "(%u more of these)",
+			    p->interface, err == 0 ? "removed" : strerror(err), held);
 	}
 	if (p->wanted && p->there && found < p->n) {
 		lose(i, "another hand has taken it away");
 	} else if (p->wanted && p->there && endless) { /* it would outlive this process */
-		log_warning("%s: another hand has taken the end off an address's lifetime; put back",
-		    p->interface);
+		if (may_say(p, SAY_ENDLESS, &held))
+			log_warning("%s: another hand has taken the end off an address's lifetime; "
+			            "put back (%u more of these)",
+			    p->interface, held);
 		p->expires = SVIP_LONG_AGO;
 		keep(i, p->until);
 	} else if (!p->wanted && any) {
@@ -516,9 +534,14 @@ on_change(void *ctx, const struct rtnl_info *info)
 static void
 on_overrun(void *ctx)
 {
+	unsigned held;
+
 	(void)ctx;
 	v.links_dirty = v.dirty = true;
-	log_warning("netlink: notifications were lost, reading everything again");
+	if (log_allowed(&v.overrun_limit, COMPLAIN_MS, clock_ms(), &held))
+		log_warning("netlink: notifications were lost, reading everything again (%u more "
+		            "of these)",
+		    held);
 }
 
 /* Reads again what may be out of date. False: it could not be read. */

@@ -31,7 +31,7 @@ struct slot {
 	char redis_error[SVIP_TEXT_MAX];
 	char writes_error[SVIP_TEXT_MAX]; /* why its Redis would not hold writes; empty: it would, or wasn't asked */
 	char fault[SVIP_SENTINELS_MAX][SVIP_TEXT_MAX];
-	struct log_limit named_limit, conflict_limit;
+	struct log_limit named_limit, conflict_limit, lost_limit;
 };
 
 struct daemon_state {

@@ -20,6 +20,7 @@
 
 enum {
 	COMPLAIN_MS = 60000, /* the same complaint at most this often */
+	LOST_MS = 10000,     /* that an address was lost */
 	/* Of the lease, for resets: other leases of this host have to be renewed, and 10,000 connections take 0.3 s. */
 	RESET_PART = 5,
 };
@@ -62,9 +63,14 @@ on_clear(void *ctx, int s)
 static void
 on_lost(void *ctx, int s, const char *what)
 {
+	struct slot *slot = &daemon_state()->slot[s];
+	unsigned held;
+
 	(void)ctx;
 	daemon_post_slot(EV_LOST, s); /* acts first, talks after */
-	log_warning("%s: an address was lost: %s", daemon_state()->slot[s].conf.name, what);
+	if (log_allowed(&slot->lost_limit, LOST_MS, clock_ms(), &held))
+		log_warning(
+		    "%s: an address was lost: %s (%u more of these)", slot->conf.name, what, held);
 }
 
 static void

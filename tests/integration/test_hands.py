@@ -38,6 +38,22 @@ def test_an_address_with_another_end_is_removed_from_a_backup(cluster):
     cluster.wait_holder("h1", timeout=5)
 
 
+def test_a_hand_that_does_it_again_and_again_fills_no_log(cluster):
+    hands = [("h1", f"addr del {VIP}/32 dev eth0", "an address was lost"),
+             ("h1", f"addr add {VIP}/24 dev eth0", "added a virtual address once more"),
+             ("h1", f"addr change {VIP}/32 dev eth0 scope host valid_lft forever", "taken the end off"),
+             ("h2", f"addr add {VIP}/24 dev eth0", "a virtual address that this node doesn't hold")]
+    for name in ("h1", "h2"):
+        cluster.observer.excuse(name, VIP, "by hand")
+    for name, line, _ in hands:
+        for _ in range(20):
+            wait_until(lambda: copies(cluster, "h1") == [("eth0", 32, True)] and copies(cluster, "h2") == [], 5, "mended")
+            ip(line, ns=cluster.hosts[name].ns)
+    wait_until(lambda: copies(cluster, "h1") == [("eth0", 32, True)] and copies(cluster, "h2") == [], 5, "mended")
+    for name, _, words in hands:
+        assert 1 <= cluster.hosts[name].log().count(words) <= 3, words
+
+
 def check_config(c, name):
     argv = [harness.program("svipd"), "-t", "-f", str(c.hosts[name].dir / "svipd.conf")]
     return subprocess.run(argv, capture_output=True, text=True, timeout=10,
