@@ -42,7 +42,8 @@ struct record {
 	uint8_t digest[SVIP_DIGEST_LEN];
 	uint64_t id, epoch;
 	svip_ms until;
-	uint8_t spare[96];
+	uint32_t guard_ms; /* how late a release may come, as the other nodes count on */
+	uint8_t spare[92];
 	uint8_t tag[HB_TAG_LEN];
 };
 
@@ -95,6 +96,7 @@ static struct {
 		bool left; /* by the predecessor */
 		uint64_t id, epoch;
 		svip_ms until;
+		uint32_t guard_ms;
 	} place[SVIP_INSTANCES_MAX];
 } h = { .fd = -1 };
 
@@ -272,7 +274,7 @@ take_in(int n, unsigned *faults)
 			rc = write_record(i, &nothing);
 		} else if (f == FAULT_NONE) {
 			h.place[i] = (struct place){ true, true, table[i].id, table[i].epoch,
-				table[i].until };
+				table[i].until, table[i].guard_ms };
 		}
 	}
 	return rc;
@@ -397,7 +399,7 @@ holds_note(uint64_t id, uint64_t epoch, svip_ms until)
 	seal(&r);
 	rc = write_record(i, &r);
 	if (rc == 0)
-		h.place[i] = (struct place){ true, false, id, epoch, until };
+		h.place[i] = (struct place){ true, false, id, epoch, until, r.guard_ms };
 	else if (log_allowed(&h.limit, COMPLAIN_MS, clock_ms(), &held_back))
 		log_warning("record of holds: %s; a restart will let go of addresses for a moment",
 		    strerror(-rc));
@@ -423,4 +425,21 @@ holds_clear(uint64_t id)
 	else
 		log_error("record of holds: %s; emptied", strerror(-rc));
 	holds_fini();
+}
+
+void
+holds_guard(svip_ms guard_ms)
+{
+	int n = 0;
+
+	h.self.guard_ms = (uint32_t)guard_ms;
+	for (int i = 0; i < SVIP_INSTANCES_MAX; i++) {
+		if (!h.place[i].left || h.place[i].guard_ms == h.self.guard_ms)
+			continue;
+		holds_clear(h.place[i].id);
+		n++;
+	}
+	if (n > 0)
+		log_notice(
+		    "record of holds: %d not taken over: fenced otherwise than by this process", n);
 }

@@ -23,6 +23,12 @@ void holds_fini(void); /* leaves the file as it is: who has let everything go ha
 /* A reload: the records that are written from now on are of this configuration. Node and lease can't have changed. */
 void holds_config(const struct settings *);
 
+/*
+ * How late a release of this process may come at most: stands in each record. What was held with another guard isn't taken
+ * over, for the other nodes count on what the predecessor has told them. Once, before holds_left() and holds_note().
+ */
+void holds_guard(svip_ms guard_ms);
+
 /* What the predecessor held for the instance with this id. False: nothing that counts. */
 bool holds_left(uint64_t id, uint64_t *epoch, svip_ms *until);
 

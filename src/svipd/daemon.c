@@ -102,7 +102,8 @@ daemon_watch(int s)
 		conflict_stop(s);
 }
 
-/* A renewal is written down first: it is true whatever the kernel makes of it. A hold is when it is one. */
+/* A renewal is written down first: it is true whatever the kernel makes of it. A hold is when it is one; until then
+ * there is none, also when one was lost, for putting it back may be refused, and then this node yields. */
 static void
 hold(int s, const struct instance *in, svip_ms until)
 {
@@ -110,6 +111,8 @@ hold(int s, const struct instance *in, svip_ms until)
 
 	if (renewal)
 		holds_note(in->id, in->hold_epoch, until);
+	else
+		holds_clear(in->id);
 	vip_hold(s, until);
 	if (!renewal && vip_held(s))
 		holds_note(in->id, in->hold_epoch, until);
@@ -544,6 +547,7 @@ daemon_init(struct ev_loop *loop, struct settings *set, const struct daemon_opti
 		hands_add(d.slot_of[i]);
 	if (!hands_fence(why, size))
 		return false;
+	holds_guard(hands_guard());
 	core_start();
 	return true;
 }

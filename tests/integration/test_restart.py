@@ -8,7 +8,9 @@ import os
 import signal
 import time
 
+import netns
 import pytest
+from cluster import Instance
 from netns import now, wait_until
 
 VIP = "10.77.0.50"
@@ -149,3 +151,12 @@ def test_a_clean_stop_still_lets_go_at_once(cluster):
     cluster.start_svipd("h1")
     cluster.wait_holder("h1")
     assert "goes on" not in cluster.hosts["h1"].log()
+
+
+def test_who_lost_an_address_and_may_not_put_it_back_has_left_no_record(make_cluster):
+    """Nothing was removed by order, and yet it holds no more, and may yield."""
+    c = make_cluster(instances=[Instance(vips=("fd77::50",))])
+    assert record_of(c, "h1").read_bytes()[81] == 1
+    netns.run(c.hosts["h1"].ns, "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
+    wait_until(lambda: c.instance("h1")["reason"] == "address-refused", 10, lambda: f"refused\n{c.describe()}")
+    assert record_of(c, "h1").read_bytes()[81] == 0

@@ -228,6 +228,41 @@ own_notes_are_not_the_predecessors(void **state)
 	assert_false(left(1));
 }
 
+/* The other nodes count on the guard that the predecessor has told them. */
+static void
+what_was_held_with_another_guard_is_not_left(void **state)
+{
+	static const struct {
+		svip_ms before, after;
+		bool counts;
+	} guards[] = {
+		{ 60, 60, true },
+		{ 2200, 2200, true },
+		{ 60, 2200, false },
+		{ 2200, 60, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(guards) / sizeof(guards[0]); i++) {
+		assert_int_equal(holds_init(path, &set), 0);
+		holds_guard(guards[i].before);
+		holds_note(1, 7, clock_ms() + LEASE / 2);
+		holds_note(2, 7, clock_ms() + LEASE / 2);
+		assert_int_equal(holds_init(path, &set), 0);
+		holds_guard(guards[i].after);
+		assert_int_equal(left(1), guards[i].counts);
+		assert_int_equal(left(2), guards[i].counts);
+		/* For good: not even for one who has the first guard again. */
+		assert_int_equal(holds_init(path, &set), 0);
+		holds_guard(guards[i].before);
+		assert_int_equal(left(1), guards[i].counts);
+		holds_fini();
+		unlink(path);
+	}
+	assert_int_equal(count(logged(), '\n'), 2);
+	assert_non_null(strstr(logged(), "2 not taken over: fenced otherwise"));
+}
+
 static void
 file_is_the_owners_alone(void **state)
 {
@@ -729,6 +764,7 @@ main(void)
 		TEST(successor_knows_what_was_held),
 		TEST(what_was_let_go_is_not_left),
 		TEST(own_notes_are_not_the_predecessors),
+		TEST(what_was_held_with_another_guard_is_not_left),
 		TEST(file_is_the_owners_alone),
 		TEST(every_instance_has_room),
 		TEST(reload_has_new_records_count_with_the_new_configuration),
