@@ -39,7 +39,7 @@ enum {
 #define UNKNOWN SVIP_NEVER
 
 struct guarded {
-	bool used;
+	bool used, made;       /* made: the tables are as it needs them, as far as is known */
 	const char *interface; /* the caller's, as are the addresses */
 	const struct svip_addr *addr;
 	int n;
@@ -56,6 +56,8 @@ static struct {
 	ev_io watch;
 	ev_timer again;
 	svip_ms repaired;
+	svip_ms made; /* when fence_make() was tried last */
+	int failure;  /* and what came of it */
 	bool torn;
 	struct log_limit limit;
 	char name[NFT_NAME_MAX];
@@ -199,7 +201,8 @@ make(bool anew, bool egress, bool egress_anew)
 	if (egress)
 		put_table(&b, NFT_NETDEV, egress_anew);
 	rc = commit(&b, NULL);
-	f.egress = rc == 0 && egress;
+	if (rc == 0) /* else the tables are as they were */
+		f.egress = egress;
 	return rc;
 }
 
@@ -235,15 +238,17 @@ fence_make(void)
 		return rc;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		rc = make(ways[i].anew, ways[i].egress, ways[i].egress_anew);
-		if (rc == -EPERM)
-			return rc;
-		if (rc == 0)
+		if (rc == 0 || rc == -EPERM)
 			break;
 	}
 	if (rc == 0 && !f.egress) /* what is left there would not be told of what is open */
 		remove_table(NFT_NETDEV, f.name);
-	for (int i = 0; i < f.top; i++) /* another hand may have been there */
+	for (int i = 0; i < f.top; i++) { /* another hand may have been there */
 		f.slot[i].ends = UNKNOWN;
+		f.slot[i].made = rc == 0;
+	}
+	f.made = clock_ms();
+	f.failure = rc;
 	return rc;
 }
 
@@ -428,7 +433,8 @@ fence_init(struct ev_loop *loop, const char *cluster, const struct fence_calls *
 	f.call = *call;
 	f.ctx = ctx;
 	f.torn = false;
-	f.repaired = SVIP_LONG_AGO;
+	f.repaired = f.made = SVIP_LONG_AGO;
+	f.failure = 0;
 	f.token = (uint32_t)seal_random64();
 	snprintf(f.name, sizeof(f.name), "svipd-%.*s", NFT_NAME_MAX - 8, cluster);
 	snprintf(f.comment, sizeof(f.comment),
@@ -462,7 +468,7 @@ void
 fence_add(int slot, const char *interface, const struct svip_addr *addr, int n)
 {
 	assert(!f.slot[slot].used);
-	f.slot[slot] = (struct guarded){ true, interface, addr, n, UNKNOWN };
+	f.slot[slot] = (struct guarded){ true, false, interface, addr, n, UNKNOWN };
 	if (slot >= f.top)
 		f.top = slot + 1;
 }
@@ -625,6 +631,11 @@ fence_open(int slot, svip_ms until)
 
 	if (f.ask == -1)
 		return -EBADF;
+	if (!g->made) { /* what isn't fenced must not be let through either */
+		rc = f.failure != 0 && clock_ms() - f.made < AGAIN_MS ? f.failure : fence_make();
+		if (rc != 0)
+			return rc;
+	}
 	for (int i = 0; i < TRIES; i++) {
 		if (g->ends == UNKNOWN)
 			rc = look(g);

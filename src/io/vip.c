@@ -452,12 +452,6 @@ refresh_link(int i)
 
 	if (moved && p->there) /* the addresses went with the interface */
 		v.dirty = true;
-	if (moved && ifindex != 0 && v.fenced) { /* what is filtered below IP went with it, too */
-		int rc = fence_make();
-
-		if (rc != 0)
-			log_error("packet filter: %s: %s", p->interface, strerror(-rc));
-	}
 	p->ifindex = ifindex;
 	if (new_mac)
 		memcpy(p->mac, l->mac, sizeof(p->mac));
@@ -469,9 +463,30 @@ refresh_link(int i)
 	}
 }
 
+/* What is filtered below IP went with an interface that has come again. Once for all instances: there may be a thousand. */
+static void
+refence_links(void)
+{
+	const struct rtnl_link *l = NULL;
+	int rc;
+
+	for (int i = 0; i < v.top && l == NULL; i++) {
+		l = v.vip[i].used ? named_link(v.vip[i].interface) : NULL;
+		if (l != NULL && l->ifindex == v.vip[i].ifindex)
+			l = NULL;
+	}
+	if (l == NULL)
+		return;
+	rc = fence_make();
+	if (rc != 0)
+		log_error("packet filter: %s: %s", l->name, strerror(-rc));
+}
+
 static void
 refresh_links(void)
 {
+	if (v.fenced)
+		refence_links();
 	for (int i = 0; i < v.top; i++) {
 		if (v.vip[i].used)
 			refresh_link(i);
@@ -657,6 +672,15 @@ vip_fence_without(int refuse)
 		fence_fini(true);
 	v.fenced = false;
 	v.refuse = refuse;
+}
+
+void
+vip_fence_sweep(const char *cluster)
+{
+	static const struct fence_calls calls = { on_torn };
+
+	if (!v.fenced && v.refuse == 0 && fence_init(v.loop, cluster, &calls, NULL) == 0)
+		fence_fini(false);
 }
 
 bool

@@ -43,6 +43,10 @@ int vip_fence_make(void);
  * refused with this errno (0: it may). */
 void vip_fence_without(int refuse);
 
+/* Where the lifetimes alone are to serve: removes the tables that a fenced predecessor has left, for nothing would let
+ * through in them what is held now. To be called when its addresses are gone. */
+void vip_fence_sweep(const char *cluster);
+
 bool vip_fenced(void);
 
 /* All addresses are there, by the kernel's last word. */

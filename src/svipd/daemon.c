@@ -564,6 +564,7 @@ daemon_start(void)
 	}
 	for (int i = 0; i < d.core.conf.n_instances; i++)
 		slot_begin(d.slot_of[i]);
+	hands_sweep();
 	send_heartbeats();
 	last_turn = clock_ms(); /* the start isn't a turn of the loop */
 	sdnotify_send("READY=1");

@@ -428,6 +428,15 @@ hands_fence(char *why, size_t size)
 	return true;
 }
 
+void
+hands_sweep(void)
+{
+	const struct settings *set = daemon_state()->set;
+
+	if (!set->observe)
+		vip_fence_sweep(set->cluster);
+}
+
 svip_ms
 hands_guard(void)
 {

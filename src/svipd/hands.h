@@ -23,6 +23,9 @@ void hands_remove(int slot);
 /* Sets up the packet filter for all that was added, as `fence` asks for it. False: why says what is missing. */
 bool hands_fence(char *why, size_t size);
 
+/* Once every slot has begun: removes what a predecessor has left of a packet filter that isn't used any more. */
+void hands_sweep(void);
+
 /* How late this node's release may come, ms, as it is fenced now. */
 svip_ms hands_guard(void);
 

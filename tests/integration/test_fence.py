@@ -16,6 +16,7 @@ from pathlib import Path
 
 import netns
 import pytest
+from cluster import Instance
 from lastword import KINDS, LastWord
 from netns import ip, now, wait_until
 
@@ -142,15 +143,38 @@ def test_what_is_only_forwarded_passes(cluster):
     assert " 3 received" in got
 
 
+def test_an_interface_of_many_that_comes_again_makes_the_tables_once(make_cluster):
+    """Once for each instance took so long that the kernel ended svipd (RLIMIT_RTTIME)."""
+    many = [Instance(f"m{i}", vips=(f"10.78.0.{i + 1}",)) for i in range(100)]
+    c = make_cluster(start=False, probe=False, hosts=1, sentinels=["h1"], instances=many)
+    ns = c.hosts["h1"].ns
+    anew = ["link add v0 type veth peer name v1", "link set v1 up", "link set v0 up"]
+    ip(*anew, ns=ns)
+    c.write_config("h1", c.config().replace('interface = "eth0"', 'interface = "v0"'))
+    c.start_svipd("h1")
+    wait_until(lambda: "self-test: " in c.hosts["h1"].log(), 10, "no more tables of the self-test")
+    monitor = netns.spawn(ns, ["nft", "monitor"], c.hosts["h1"].dir / "monitor.log")
+    try:
+        wait_until(lambda: (netns.run(ns, "nft", "add table ip seen"), netns.run(ns, "nft", "delete table ip seen"),
+                            "seen" in c.hosts["h1"].log("monitor"))[-1], 5, "the monitor listens")
+        ip("link del v0", *anew, ns=ns)
+        wait_until(lambda: c.hosts["h1"].log().count("v0 is up") == 2 * len(many), 10, "all have seen it")
+        wait_until(lambda: "out-v0" in netns.run(ns, "nft", "list", "table", "netdev", "svipd-test"), 5, "fenced again")
+        netns.run(ns, "nft", "add table ip last")
+        wait_until(lambda: "last" in c.hosts["h1"].log("monitor"), 5, "the monitor has told all")
+    finally:
+        netns.end_process(monitor, signal.SIGTERM)
+    assert c.hosts["h1"].log("monitor").count("add chain inet svipd-test in ") < 10
+
+
 # ---- no nftables ----
 
-@pytest.fixture(scope="module")
-def without(tmp_path_factory):
-    """A context in which what is started has no nftables."""
-    out = tmp_path_factory.mktemp("nonft") / "nonft.so"
+def preload(tmp_path_factory, name):
+    """Builds NAME.c; a context in which what is started has it."""
+    out = tmp_path_factory.mktemp(name) / f"{name}.so"
     out.parent.chmod(0o755)
     subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", str(out),
-                    str(Path(__file__).parent / "nonft.c")], check=True)
+                    str(Path(__file__).parent / f"{name}.c")], check=True)
 
     @contextlib.contextmanager
     def inside():
@@ -160,6 +184,18 @@ def without(tmp_path_factory):
         finally:
             del os.environ["LD_PRELOAD"]
     return inside
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory):
+    """A context in which what is started has no nftables."""
+    return preload(tmp_path_factory, "nonft")
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    """A context in which what is started can't set up tables while the file c.dir / "half" is there."""
+    return preload(tmp_path_factory, "halfnft")
 
 
 no_asan = pytest.mark.skipif("asan" in os.environ.get("SVIPD", ""), reason="the sanitizer wants to be loaded first")
@@ -218,3 +254,66 @@ def test_who_demands_nftables_holds_nothing_without(make_cluster, without, fence
         c.start_svipd(name)
     wait_until(lambda: c.instance("h1")["state"] == "fault", 10, "a fault")
     assert c.instance("h1")["reason"] == "address-refused" and c.holders() == set()
+
+
+def test_tables_that_were_left_do_not_stop_one_that_goes_without(make_cluster):
+    """Nothing would let through in them what is held."""
+    c = make_cluster(hosts=1, sentinels=["h1"])
+    c.end("h1", "svipd", signal.SIGKILL)
+    assert sorted(tables(c, "h1")) == sorted(OURS)
+    time.sleep(c.lease + 0.3)
+    c.write_config("h1", c.config(fence='"lifetime"'))
+    c.start_svipd("h1")
+    c.wait_holder("h1")
+    assert tables(c, "h1") == []
+    got = netns.run(c.hosts["client"].ns, "ping", "-c", "3", "-i", "0.1", "-W", "1", VIP, check=False)
+    assert " 3 received" in got
+
+
+@no_asan
+def test_who_is_fenced_otherwise_than_the_one_before_takes_nothing_over(make_cluster, without):
+    """The others count on 60 ms until they have heard of 2.2 s."""
+    c = make_cluster()
+    c.end("h1", "svipd", signal.SIGKILL)
+    netns.run(c.hosts["h1"].ns, "nft", "flush", "ruleset")
+    with without():
+        c.start_svipd("h1")
+    assert "fenced otherwise" in c.hosts["h1"].log() and "goes on" not in c.hosts["h1"].log()
+    wait_until(lambda: c.instance("h1")["holding"], 15, lambda: f"earned anew\n{c.describe()}")
+
+
+@no_asan
+def test_what_cannot_be_fenced_is_not_held(make_cluster, half, monkeypatch):
+    """Another hand breaks the tables and they can't be made again, though their sets go on."""
+    c = make_cluster(start=False, hosts=1, sentinels=["h1"])
+    monkeypatch.setenv("SVIP_HALFNFT", str(c.dir / "half"))
+    c.start(svipd=False)
+    with half():
+        c.start_svipd("h1")
+    c.wait_holder("h1")
+    (c.dir / "half").touch()
+    netns.run(c.hosts["h1"].ns, "nft", "flush chain inet svipd-test in")
+    wait_until(lambda: c.instance("h1")["reason"] == "address-refused", 5, lambda: f"refused\n{c.describe()}")
+    for _ in range(15):  # longer than until the next try
+        assert not c.instance("h1")["holding"]
+        time.sleep(0.1)
+    (c.dir / "half").unlink()
+    c.wait_holder("h1")
+    assert "drop" in netns.run(c.hosts["h1"].ns, "nft", "list chain inet svipd-test in")
+
+
+@no_asan
+def test_tables_that_stay_as_they_were_stay_open(make_cluster, half, monkeypatch):
+    c = make_cluster(start=False, hosts=1, sentinels=["h1"])
+    monkeypatch.setenv("SVIP_HALFNFT", str(c.dir / "half"))
+    c.start(svipd=False)
+    with half():
+        c.start_svipd("h1")
+    c.wait_holder("h1")
+    (c.dir / "half").touch()
+    c.signal("h1", signal.SIGHUP)
+    wait_until(lambda: "it stays as it was" in c.hosts["h1"].log(), 5, "a reload can't change it")
+    time.sleep(c.lease + 0.5)
+    assert c.instance("h1")["holding"]
+    for table in OURS:
+        assert VIP in netns.run(c.hosts["h1"].ns, "nft", "list", "set", *table.split()[1:], "alive4"), table
