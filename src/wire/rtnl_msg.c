@@ -131,6 +131,15 @@ rtnl_put_dump_routes(void *out, uint32_t seq, int family, int ifindex)
 
 /* ---- reading ---- */
 
+/* Of a message whose payload has at least offset bytes. mnl_attr_parse() rounds the message's length up, and reads up to 3 bytes behind a
+ * length that isn't a multiple of 4. */
+static void
+each_attr(const struct nlmsghdr *nlh, size_t offset, mnl_attr_cb_t attr, void *found)
+{
+	mnl_attr_parse_payload(mnl_nlmsg_get_payload_offset(nlh, offset),
+	    mnl_nlmsg_get_payload_len(nlh) - offset, attr, found);
+}
+
 static void
 copy_address(struct svip_addr *a, const struct nlattr *attr)
 {
@@ -173,7 +182,7 @@ read_address(const struct nlmsghdr *nlh, struct rtnl_address *a)
 	a->addr.prefix = ifa->ifa_prefixlen;
 	a->flags = ifa->ifa_flags;
 	a->usual_scope = a->addr.family == 6 || ifa->ifa_scope == scope_of(&a->addr);
-	mnl_attr_parse(nlh, sizeof(*ifa), address_attr, &found);
+	each_attr(nlh, sizeof(*ifa), address_attr, &found);
 	if (found.flags != NULL && mnl_attr_get_payload_len(found.flags) == sizeof(uint32_t))
 		a->flags = mnl_attr_get_u32(found.flags);
 	/* IFA_ADDRESS is the other end's on a point-to-point link (linux/if_addr.h). */
@@ -217,7 +226,7 @@ read_link(const struct nlmsghdr *nlh, struct rtnl_info *info)
 	l->ifindex = ifi->ifi_index;
 	l->up = (ifi->ifi_flags & IFF_UP) && (ifi->ifi_flags & IFF_RUNNING);
 	l->ethernet = ifi->ifi_type == ARPHRD_ETHER;
-	mnl_attr_parse(nlh, sizeof(*ifi), link_attr, &found);
+	each_attr(nlh, sizeof(*ifi), link_attr, &found);
 	if (found.name != NULL) {
 		len = mnl_attr_get_payload_len(found.name);
 		memcpy(l->name, mnl_attr_get_payload(found.name), len < IFNAMSIZ ? len : IFNAMSIZ - 1);
@@ -263,7 +272,7 @@ read_neighbour(const struct nlmsghdr *nlh, struct rtnl_neighbour *n)
 	n->ifindex = nd->ndm_ifindex;
 	n->state = nd->ndm_state;
 	n->addr.family = family_of(nd->ndm_family); /* AF_BRIDGE: a switch's table */
-	mnl_attr_parse(nlh, sizeof(*nd), neighbour_attr, &found);
+	each_attr(nlh, sizeof(*nd), neighbour_attr, &found);
 	if (n->addr.family != 0 && found.dst != NULL)
 		copy_address(&n->addr, found.dst);
 	if (found.mac != NULL && mnl_attr_get_payload_len(found.mac) == sizeof(n->mac)) {
@@ -334,7 +343,7 @@ read_route(const struct nlmsghdr *nlh, struct rtnl_route *r)
 	r->is_default = rt->rtm_dst_len == 0 && rt->rtm_src_len == 0 &&
 	                rt->rtm_table == RT_TABLE_MAIN && rt->rtm_type == RTN_UNICAST &&
 	                (rt->rtm_flags & RTM_F_CLONED) == 0;
-	mnl_attr_parse(nlh, sizeof(*rt), route_attr, &found);
+	each_attr(nlh, sizeof(*rt), route_attr, &found);
 	if (found.oif != NULL && mnl_attr_get_payload_len(found.oif) == sizeof(uint32_t))
 		add_hop(r, family, (int)mnl_attr_get_u32(found.oif), found.gateway);
 	if (found.hops != NULL)

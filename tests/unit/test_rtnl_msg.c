@@ -643,6 +643,26 @@ an_address_is_deleted_with_the_end_that_it_has(void **state)
 }
 
 static void
+an_attribute_ends_before_its_message_does(void **state)
+{
+	char buf[RTNL_MSG_MAX] __attribute__((aligned(8))) = { 0 };
+	struct rtnl_address a = make("2001:db8::50/128");
+	const size_t len = NLMSG_SPACE(sizeof(struct ifaddrmsg)) + 4 + 16;
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	const char *why;
+
+	(void)state;
+	rtnl_put_address(buf, 1, &a, 3);
+	for (size_t short_by = 0; short_by < 4; short_by++) {
+		nlh->nlmsg_len = (uint32_t)(len - short_by);
+		n_seen = 0;
+		assert_true(rtnl_parse(buf, nlh->nlmsg_len, see, NULL, &why));
+		assert_int_equal(n_seen, 1);
+		assert_int_equal(svip_addr_same(&seen.address.addr, &a.addr), short_by == 0);
+	}
+}
+
+static void
 a_message_cut_off_is_refused(void **state)
 {
 	char buf[RTNL_MSG_MAX] __attribute__((aligned(8)));
@@ -705,6 +725,7 @@ main(void)
 		cmocka_unit_test(what_is_about_nothing_of_ours_is_passed_over),
 		cmocka_unit_test(a_message_that_is_too_short_for_what_it_says_is_refused),
 		cmocka_unit_test(an_address_is_deleted_with_the_end_that_it_has),
+		cmocka_unit_test(an_attribute_ends_before_its_message_does),
 		cmocka_unit_test(a_message_cut_off_is_refused),
 		cmocka_unit_test(random_bytes_do_no_harm),
 	};
