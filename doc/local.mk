@@ -6,5 +6,6 @@ dist_man_MANS += \
 dist_doc_DATA += \
 	%D%/ARCHITECTURE.md \
 	%D%/PROTOCOL.md \
+	%D%/RESULTS.md \
 	%D%/SAFETY.md \
 	%D%/svip.lua
