@@ -23,6 +23,7 @@ enum {
 	SENTINELS = 5,
 	TICKS_MAX = 32, /* between two events, where the loop is punctual */
 	START = 100000,
+	WRITES_MS = 5000, /* the longest that clients' writes may have to wait */
 };
 
 /* What the bytes ask for. EV_VIEW to EV_STOP of the core, and more. */
@@ -88,6 +89,7 @@ struct account {
 	uint64_t promise; /* never to hold at this epoch or below */
 	uint64_t last_yield;
 	svip_ms yielded_at;
+	svip_ms writes_until;           /* as last ordered; SVIP_LONG_AGO: given back */
 	uint64_t claim_epoch, claim_id; /* as last sent */
 	uint64_t old_epoch, old_id;     /* the claim before */
 	unsigned yielded; /* bit per node: a heartbeat with a yield to that was posted */
@@ -217,6 +219,20 @@ check_hold(struct account *a, const struct instance *in, svip_ms until)
 	a->until = until;
 }
 
+/* Other people's writes: only where this node holds, of a living master, and never for long. */
+static void
+check_writes(struct account *a, svip_ms until)
+{
+	MUST(!core.conf.observe);
+	if (until == SVIP_LONG_AGO) {
+		MUST(now < a->writes_until);
+	} else {
+		MUST(a->there && a->answered && !a->dropping && a->role && !a->forgotten);
+		MUST(until > now && until <= now + WRITES_MS && until > a->writes_until);
+	}
+	a->writes_until = until;
+}
+
 static void
 check_action(const struct core_action *x)
 {
@@ -240,6 +256,9 @@ check_action(const struct core_action *x)
 		MUST(x->from <= CORE_FAULT && x->to <= CORE_FAULT && x->reason < WHY_REASONS);
 		MUST(x->until >= 0);
 		return;
+	case ACT_WRITES:
+		check_writes(a, x->until);
+		return;
 	case ACT_VOID: /* who was yielded to last may have taken, and counts on it */
 		MUST(now - a->yielded_at > patience());
 		a->promised = false;
@@ -258,6 +277,8 @@ check_instance(int i)
 	const struct account *a = &account[i];
 
 	MUST(in->state <= CORE_FAULT && in->reason < WHY_REASONS);
+	MUST(in->writes_until == a->writes_until ||
+	     (in->writes_until < now && a->writes_until < now));
 	if (core.conf.observe)
 		return;
 	if (may_have(i)) {
@@ -551,7 +572,7 @@ say(int i, int s, const uint8_t *e)
 static void
 tell_news(int i, int s, const uint8_t *e)
 {
-	enum sentinel_news news = (enum sentinel_news)(e[3] >> 2 & 3);
+	enum sentinel_news news = (enum sentinel_news)((e[3] >> 2 & 7) % (NEWS_OTHER + 1));
 
 	note_news(&account[i].word[s], news, e[3] & 3);
 	post(&(struct core_event){
@@ -678,7 +699,7 @@ open_account(struct account *a)
 {
 	memset(a, 0, sizeof(*a));
 	a->there = a->before = true; /* nobody knows */
-	a->earn_after = a->inherited_until = a->role_asked = SVIP_LONG_AGO;
+	a->earn_after = a->inherited_until = a->role_asked = a->writes_until = SVIP_LONG_AGO;
 	for (int s = 0; s < SENTINELS; s++)
 		a->word[s] = (struct word){ .named = SVIP_NEVER,
 			.run = SVIP_NEVER,
