@@ -526,12 +526,15 @@ class Checker:
         most = {"held": 2.0, WAITS:
                 self.setup["lease"] * 1.02 + max([self.setup["guard"]] + [g["seconds"] for g in self.lines.get("guard", [])]) + 1.5}
         for begin, length in gaps:
-            rest, parts = [(begin, begin + length)], {}
+            rest, parts, longest = [(begin, begin + length)], {}, {}
             for what, spans in sets.items():
-                parts[what] = sum(b - a for a, b in intersect(rest, spans))
+                mine = intersect(rest, spans)
+                parts[what] = sum(b - a for a, b in mine)
+                # Each that is named anew waits anew.
+                longest[what] = max((b - a for h in nodes for a, b in intersect(mine, named[h])), default=0.0)
                 rest = intersect(rest, complement(spans))
             self.figures.parts.update({what: seconds for what, seconds in parts.items() if seconds})
-            if any(parts[what] > limit for what, limit in most.items()):
+            if any(longest[what] > limit for what, limit in most.items()):
                 self.long.append((begin, f"{vip} was out for {length:.2f} s: " + ", ".join(
                     f"{seconds:.2f} s {what}" for what, seconds in parts.items() if seconds > 0.01)))
 
