@@ -148,7 +148,7 @@ on_connection(void *ctx, const struct diag_info *info)
 		p->done = true;
 		p->error = -info->error;
 	} else if (info->kind == DIAG_SOCKET) {
-		p->len += diag_put_destroy(r.out + p->len, ++r.seq, &info->socket, false);
+		p->len += diag_put_destroy(r.out + p->len, ++r.seq, &info->socket);
 		if (++p->n < ORDERS_MAX)
 			return;
 		p->error = end_connections(p);

@@ -21,8 +21,10 @@
 enum {
 	COMPLAIN_MS = 60000, /* the same complaint at most this often */
 	LOST_MS = 10000,     /* that an address was lost */
-	/* Of the lease, for resets: other leases of this host have to be renewed, and 10,000 connections take 0.3 s. */
+	/* For resets, of the lease: other leases of this host have to be renewed. And never so long that the kernel takes it for
+	 * a runaway (STEADY_RUNAWAY_MS). 10,000 connections take 70 to 290 ms. */
 	RESET_PART = 5,
+	RESET_MOST_MS = 300,
 };
 
 static struct sentinels *sentinels;
@@ -134,20 +136,29 @@ on_unreset(void *ctx, int s, int err)
 static void
 on_reset(void *ctx, int s, int n, int err, svip_ms took_ms)
 {
+	static struct log_limit limit;
 	struct slot *slot = &daemon_state()->slot[s];
+	unsigned held;
 
 	(void)ctx;
 	slot->resets += (uint64_t)n;
 	if (err == 0)
 		slot->reset_error = 0;
 	if (n > 0)
-		log_info("%s: %d connections of clients reset, in %lld ms", slot->conf.name, n, (long long)took_ms);
+		log_info("%s: %d connections of clients reset, in %lld ms", slot->conf.name, n,
+		    (long long)took_ms);
+	if (err == 0 || !log_allowed(&limit, 10000, clock_ms(), &held))
+		return;
 	if (err == ETIME)
-		log_warning("%s: no time was left for all connections of clients; some idle ones will not hear of the move",
-		    slot->conf.name);
-	else if (err != 0)
-		log_warning("%s: connections of clients can't be reset: %s; idle ones will not hear of the move",
-		    slot->conf.name, strerror(err));
+		log_warning("%s: no time was left for all connections of clients; idle ones may "
+		            "not hear of the move (%u "
+		            "more of these)",
+		    slot->conf.name, held);
+	else
+		log_warning("%s: connections of clients can't be reset: %s; idle ones will not "
+		            "hear of the move (%u more "
+		            "of these)",
+		    slot->conf.name, strerror(err), held);
 }
 
 static const struct vip_calls vip_calls = { on_held, on_refused, on_clear, on_stuck, on_lost,
@@ -453,8 +464,10 @@ void
 hands_resets(int s)
 {
 	const struct daemon_state *d = daemon_state();
+	svip_ms part = d->set->lease_ms / RESET_PART,
+	        ms = part < RESET_MOST_MS ? part : RESET_MOST_MS;
 
-	vip_reset_clients(s, d->slot[s].conf.reset_connections ? d->set->lease_ms / RESET_PART : 0);
+	vip_reset_clients(s, d->slot[s].conf.reset_connections ? ms : 0);
 }
 
 void

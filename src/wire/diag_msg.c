@@ -2,6 +2,7 @@
 /* Builds and reads sock_diag messages. Must not trust a length that it has not checked. */
 #include "diag_msg.h"
 
+#include <assert.h>
 #include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -114,8 +115,8 @@ diag_put_dump(void *out, uint32_t seq, int family, const struct svip_addr *a, in
 		.idiag_states = states };
 	struct nlmsghdr *nlh;
 
-	filter = build_filter(
-	    room + sizeof(room), family, a, n < SVIP_ADDRESSES_MAX ? n : SVIP_ADDRESSES_MAX);
+	assert(n <= SVIP_ADDRESSES_MAX);
+	filter = build_filter(room + sizeof(room), family, a, n);
 	if (filter == room + sizeof(room))
 		return 0;
 	nlh = put_request(out, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, seq, &req);
@@ -124,14 +125,14 @@ diag_put_dump(void *out, uint32_t seq, int family, const struct svip_addr *a, in
 }
 
 size_t
-diag_put_destroy(void *out, uint32_t seq, const struct diag_socket *s, bool ack)
+diag_put_destroy(void *out, uint32_t seq, const struct diag_socket *s)
 {
 	const struct inet_diag_req_v2 req = { .sdiag_family = s->family,
 		.sdiag_protocol = IPPROTO_TCP,
 		.idiag_states = states,
 		.id = s->id };
 
-	return put_request(out, SOCK_DESTROY, ack ? NLM_F_ACK : 0, seq, &req)->nlmsg_len;
+	return put_request(out, SOCK_DESTROY, 0, seq, &req)->nlmsg_len;
 }
 
 /* ---- reading ---- */
@@ -158,9 +159,7 @@ read_message(const struct nlmsghdr *nlh, struct diag_info *info)
 		if (len < sizeof(*m))
 			return false;
 		info->kind = DIAG_SOCKET;
-		info->socket = (struct diag_socket){
-			.family = m->idiag_family, .state = m->idiag_state, .id = m->id
-		};
+		info->socket = (struct diag_socket){ .family = m->idiag_family, .id = m->id };
 		return true;
 	case NLMSG_ERROR:
 		info->kind = DIAG_ANSWER;

@@ -18,20 +18,20 @@ enum {
 /* A connection as the kernel names it: its cookie makes sure that no other one with the same ends is meant. */
 struct diag_socket {
 	uint8_t family; /* AF_INET or AF_INET6 */
-	uint8_t state;  /* TCP_ESTABLISHED … */
 	struct inet_diag_sockid id;
 };
 
 /*
  * Asks for the TCP connections of sockets of this family (4 or 6) whose local address is one of these; with 6 also those
  * of IPv4 addresses that a socket for both has (::ffff:10.0.0.50). The kernel filters. Not asked for: listeners, and those
- * whose end the client has confirmed. Returns the length; 0: this family can have none. out has DIAG_DUMP_MAX bytes.
+ * whose end the client has confirmed. n: up to SVIP_ADDRESSES_MAX. Returns the length; 0: this family can have none. out has DIAG_DUMP_MAX
+ * bytes.
  */
 size_t diag_put_dump(void *out, uint32_t seq, int family, const struct svip_addr *, int n);
 
-/* Ends the connection: the client gets a reset, the program here ECONNABORTED. The kernel answers only when it refuses, unless
- * `ack`. Returns the length; out has DIAG_DESTROY_MAX bytes. */
-size_t diag_put_destroy(void *out, uint32_t seq, const struct diag_socket *, bool ack);
+/* Ends the connection: the client gets a reset, the program here ECONNABORTED. The kernel answers only when it refuses.
+ * Returns the length; out has DIAG_DESTROY_MAX bytes. */
+size_t diag_put_destroy(void *out, uint32_t seq, const struct diag_socket *);
 
 enum diag_kind { DIAG_OTHER, DIAG_SOCKET, DIAG_ANSWER, DIAG_DONE };
 

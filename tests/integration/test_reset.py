@@ -63,6 +63,12 @@ def planned(c, instance=None):
     return c.wait_settled(but=["h1"], instance=instance)
 
 
+def took(c):
+    """How long h1's resets took, in ms, when they are told."""
+    found = wait_until(lambda: re.search(r"connections of clients reset, in (\d+) ms", c.hosts["h1"].log()), 5, "it is told")
+    return int(found[1])
+
+
 def gone(c, vip=VIP):
     """When h1's hold ended."""
     return next(h.end for h in c.observer.holds(vip) if h.host == "h1")
@@ -78,7 +84,7 @@ def test_an_idle_subscriber_is_reset_in_a_planned_failover(make_cluster, record)
         assert subscriber.ended() < gone(c, vip) + SOON
         record("reset before the address has gone", (gone(c, vip) - subscriber.ended()) * 1000)
     assert resets(c, "h1") >= 2
-    assert "connections of clients reset" in c.hosts["h1"].log()
+    record("time of the resets", took(c))
     assert own.ended() is None, "a connection to the host's own address is none of svipd's"
 
 
@@ -245,8 +251,8 @@ def test_ten_thousand_connections_are_reset_and_the_address_goes_within_the_leas
     clients = c.add(Child(c.hosts["client"].ns, lambda child: _many(child, n)))
     wait_until(lambda: any(r["what"] == "there" and r["n"] == n for r in clients.fetch()), 60, f"{n} connections")
     planned(c)
-    told = wait_until(lambda: re.search(r"(\d+) connections of clients reset, in (\d+) ms", c.hosts["h1"].log()), 5, "it is told")
-    count, took = map(int, told.groups())
+    time_of = took(c)
+    count = resets(c, "h1")
 
     def heard():
         return [r["t"] for r in clients.fetch() if r["what"] == "reset"]
@@ -254,11 +260,11 @@ def test_ten_thousand_connections_are_reset_and_the_address_goes_within_the_leas
     wait_until(lambda: len(heard()) >= count, 10, lambda: f"{count} resets have arrived: {len(heard())}")
     times = heard()
     record("connections reset", count)
-    record("time of the resets", took)
+    record("time of the resets", time_of)
     assert count >= n or "no time was left" in c.hosts["h1"].log()
     record("from the first reset to the last", (times[-1] - times[0]) * 1000)
     record("from the first reset to the address's end", (gone(c) - times[0]) * 1000)
-    assert took < 2000 / 5 + 200, "a fifth of the lease, and what a busy machine adds"
+    assert time_of < 300 + 200, "what it may, and what a busy machine adds"
     assert gone(c) - times[0] < 2.0, "the lease"
 
 
