@@ -78,6 +78,7 @@ fuzz_targets = \
 	%D%/fuzz/fuzz_conf \
 	%D%/fuzz/fuzz_core \
 	%D%/fuzz/fuzz_ctl \
+	%D%/fuzz/fuzz_diag \
 	%D%/fuzz/fuzz_frames \
 	%D%/fuzz/fuzz_heartbeat \
 	%D%/fuzz/fuzz_holds \
@@ -97,6 +98,8 @@ TESTS += %D%/fuzz.sh
 %C%_fuzz_fuzz_core_LDADD = $(SVIPD_LIBS)
 %C%_fuzz_fuzz_ctl_SOURCES = %D%/fuzz/fuzz_ctl.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_ctl_LDADD = libwire.a
+%C%_fuzz_fuzz_diag_SOURCES = %D%/fuzz/fuzz_diag.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_diag_LDADD = $(ROOM_LIBS)
 %C%_fuzz_fuzz_frames_SOURCES = %D%/fuzz/fuzz_frames.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_frames_LDADD = libwire.a
 %C%_fuzz_fuzz_heartbeat_SOURCES = %D%/fuzz/fuzz_heartbeat.c %D%/fuzz/replay.c
