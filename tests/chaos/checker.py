@@ -28,6 +28,7 @@ from record import read
 
 SILENCE = 0.25
 READY = 10.0
+LATEST = 2.2  # the largest guard: what is waited for while the others' are not known
 WAITS = "named, nothing broken there, not held"
 ALLOWANCE = 0.1
 INF = float("inf")
@@ -523,8 +524,7 @@ class Checker:
         for h in nodes:
             put("named, but it can't know yet how long the others wait for it", intersect(named[h], self._guard_unknown(h, instance)))
         put(WAITS, [(-INF, INF)])
-        most = {"held": 2.0, WAITS:
-                self.setup["lease"] * 1.02 + max([self.setup["guard"]] + [g["seconds"] for g in self.lines.get("guard", [])]) + 1.5}
+        most = {"held": 2.0, WAITS: self.setup["lease"] * 1.02 + LATEST + 0.5}
         for begin, length in gaps:
             rest, parts, longest = [(begin, begin + length)], {}, {}
             for what, spans in sets.items():
