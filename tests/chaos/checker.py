@@ -421,9 +421,32 @@ class Checker:
         changes = [m.groups() for m in (change.search(x["line"]) for x in self.lines.get("log", [])) if m]
         f.count("takes", [why for a, b, why in changes if b == "master"])
         f.count("releases", [why for a, b, why in changes if a == "master" and b != "master"])
-        f.count("idle subscribers", [{"begin": "subscribed", "end": "told", "unnoticed": "not told within 5 s"}[x["what"]]
+        f.count("idle subscribers", [{"begin": "subscribed", "end": "told"}.get(x["what"]) or f"not told, {self._untold(x)}"
                                      for x in self.lines.get("idle", [])])
         self._outages(faults)
+
+    def _untold(self, x):
+        """Why a subscriber was not told within 5 s that its holder holds no more."""
+        hold = next((h for h in reversed(self.holds) if (h.vip, h.host) == (x["vip"], x["host"]) and h.start <= x["t"]), None)
+        if hold is None or hold.end is None or hold.end > x["t"]:
+            hold = next((h for h in reversed(self.holds) if (h.vip, h.host) == (x["vip"], x["host"])
+                         and h.end is not None and h.end <= x["t"]), None)
+        if hold is None:
+            return "for no hold was seen"
+        end = (hold.end - 0.1, hold.end + 0.1)
+        if any(p["host"] == x["host"] and end[0] <= p["t"] <= end[1] for p in self.lines.get("power", [])):
+            return "for the power was gone"
+        if intersect(self._down(x["host"], "svipd"), [(hold.end - 0.02, hold.end)]):
+            return "for svipd was down"
+        if not intersect(intersect(self._paths[x["host"], "client"], self._paths["client", x["host"]]), [end]):
+            return "for it was cut off"
+        change = re.compile(rf"{re.escape(self.instance_of[x['vip']])}: master -> [\w-]+ reason=([\w-]+)")
+        said = [(abs(line["t"] - hold.end), change.search(line["line"])) for line in self.lines.get("log", [])
+                if line["host"] == x["host"] and abs(line["t"] - hold.end) < 0.3]
+        reason = min(((d, m[1]) for d, m in said if m), default=(0, "unknown"))[1]
+        if reason not in ("link-down", "lease-expired"):
+            self.long.append((hold.end, f"a subscriber to {x['vip']} on {x['host']} was not told (reason: {reason})"))
+        return f"reason {reason}"
 
     def _outages(self, faults):
         """For each fault the longest gap of any writer that began meanwhile, and what was acknowledged meanwhile and is lost. Faults

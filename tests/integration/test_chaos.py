@@ -257,6 +257,24 @@ def test_an_outage_is_explained_by_what_was_broken(more, what):
     assert bool(checker.long) == (what in ("held", "named, nothing broken there, not held"))
 
 
+@pytest.mark.parametrize("more,why,riddle", [
+    ((), "reason unknown", True),
+    (((5.0, "log", {"host": "h1", "line": "info: mymaster: master -> backup reason=newer-epoch epoch=2 waited_ms=9"}),),
+     "reason newer-epoch", True),
+    (((5.0, "log", {"host": "h1", "line": "info: mymaster: master -> fault reason=link-down epoch=2 waited_ms=9"}),),
+     "reason link-down", False),
+    ((down(4, "h1", key="svipd"),), "for svipd was down", False),
+    ((cut(4, ("h1", "client")),), "for it was cut off", False),
+    (((4.99, "power", {"host": "h1"}),), "for the power was gone", False),
+])
+def test_a_subscriber_that_nobody_told_is_a_riddle_unless_svipd_could_not(more, why, riddle):
+    checker = Checker(story(gone(5), *more, (2.0, "idle", {"vip": VIP, "host": "h1", "what": "begin"}),
+                            (9.0, "idle", {"vip": VIP, "host": "h1", "what": "unnoticed"})))
+    checker.check()
+    assert checker.figures.words["idle subscribers"] == {"subscribed": 1, f"not told, {why}": 1}
+    assert any("subscriber" in text for _, text in checker.long) == riddle
+
+
 def test_a_seed_is_a_plan():
     for seed in range(30):
         shape = plan.shape(seed)
