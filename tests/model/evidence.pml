@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One Sentinel, one node: from the date d_i on the Sentinel has confirmed nobody at an epoch below (src/core/evidence.c). What it
- * leaves out: doc/SAFETY.md, "The model". That a view is of one instant: view.pml. Bounds and mistakes (M_...) are in tests/model/run.
+ * leaves out: doc/SAFETY.md, "The model". That a view is of one instant: view.pml. Bounds, mistakes (M_...) and rules left out
+ * that could be spared (C_...) are in tests/model/run.
  *
  * There is no time here, only order: each connection keeps its own, and they are not ordered against each other. Each may be as far
  * behind as it likes, and break.
@@ -84,25 +85,23 @@ inline answer_master(k)
 {
 	v_epoch[k] = epoch;
 	v_master[k] = master;
-	v_get[k] = get;
 	v_down[k] = down;
 	stage[k] = HALF
 }
 
-/* Flags count only when both answers name one master: else they are the old one's. What is told when they don't: view.pml. */
+/* Flags count only when both answers name one master: else they are the old one's. */
 #ifdef M_OLD_FLAGS
 #define OLD_FLAGS skip
 #else
 #define OLD_FLAGS v_down[k] = 0
 #endif
-#define NOT_TOLD 3
 
 inline answer_address(k)
 {
+	v_get[k] = get;
 	if
-	:: get == v_master[k] -> v_get[k] = get
-	:: get != v_master[k] && get == v_get[k] -> OLD_FLAGS
-	:: else -> v_get[k] = NOT_TOLD; v_epoch[k] = 0; v_down[k] = 0
+	:: get == v_master[k]
+	:: else -> OLD_FLAGS
 	fi;
 	v_master[k] = 0;
 	stage[k] = ANSWERED
@@ -239,7 +238,7 @@ inline view_of_other()
 #else
 #define NEXT_EPOCH (v_epoch[0] == run_epoch + 1)
 #endif
-#if defined(M_OTHER_SWITCH)
+#ifdef C_OTHER_SWITCH
 #define TO_ME(w) 1
 #else
 #define TO_ME(w) (w == ME)
@@ -272,7 +271,7 @@ inline view_of_me()
 	fi
 }
 
-#ifdef M_LAST_SWITCH
+#ifdef C_LAST_SWITCH
 #define SECOND_SWITCH switch_to = to
 #else
 #define SECOND_SWITCH end_run()
@@ -392,8 +391,8 @@ proctype node()
 #if QUESTIONS > 1
 	:: d_step { stage[0] != FREE && stage[1] == FREE -> ask(1) }
 #endif
-	:: d_step { stage[0] == ANSWERED && v_get[0] != NOT_TOLD -> tell_view() }
-	:: d_step { stage[0] == ANSWERED -> shift() } /* answers that name two masters aren't told at first */
+	:: d_step { stage[0] == ANSWERED -> tell_view() }
+	:: d_step { stage[0] == ANSWERED -> shift() } /* not told; which are, doesn't matter here: view.pml */
 	:: atomic { break_query() }
 	:: d_step { shift(); shift(); gone = 0 } /* the spare goes on: no session ends */
 	:: atomic { listening || subscribed || subscribing || len(events) > 0 -> break_events() }

@@ -91,8 +91,12 @@ bit heard[EPOCHS * SENTINELS];
 #define NAMED(e) ((0 EACH_SENTINEL(IS_HEARD, e)) == SENTINELS)
 #else
 /* What could be known is known at once: the youngest question that can have this answer, the first answer that can name it. */
-#ifdef M_FROM_ANSWER
+#if defined(M_FROM_ANSWER)
 #define ASKED(e, i) (SEEN(e, i) < LEASE -> 0 : LEASE)
+#elif defined(M_MIXED_EPOCHS)
+#define LATER(a, b) ((a) < (b) -> (a) : (b))
+#define SEEN_AS(e, f, i) (name[f] == name[e] -> SEEN(f, i) : LEASE)
+#define ASKED(e, i) LATER(SEEN_AS(e, 1, i), LATER(SEEN_AS(e, 2, i), SEEN_AS(e, 3, i)))
 #else
 #define ASKED(e, i) SEEN(e, i)
 #endif
