@@ -497,6 +497,17 @@ class Checker:
                 since = x["t"] if reason[1] == "guard-unknown" else None
         return union(out + ([(since, INF)] if since is not None else []))
 
+    def _writes_wait(self, host, instance):
+        """When svipd there said that clients' writes wait (svipd.conf(5), hold-writes)."""
+        out, wait = [], re.compile(rf"{re.escape(instance)}: (?:clients' writes go on|.*writes wait, for (\d+) ms)")
+        for x in (x for x in self.lines.get("log", []) if x["host"] == host):
+            if (said := wait.search(x["line"])):
+                if out:
+                    out[-1] = (out[-1][0], min(out[-1][1], x["t"]))
+                if said[1]:
+                    out.append((x["t"] - 0.1, x["t"] + int(said[1]) / 1000 + 0.1))
+        return union(out)
+
     def _agreed(self, instance, majority):
         """When a majority of the Sentinels saw their master up, with one epoch."""
         out = []
@@ -527,6 +538,8 @@ class Checker:
         slow = {h: union((x["t"], x["until"]) for x in self.lines.get("slow", []) if x["host"] == h) for h in nodes}
         for h in nodes:
             put("held, but its line is slow", intersect(held[h], slow[h]))
+        for h in nodes:
+            put("held, but writes wait for a failover", intersect(held[h], self._writes_wait(h, instance)))
         for h in nodes:
             put("held", held[h])
         put("nobody is named by a majority", complement(union(s for h in nodes for s in named[h])))

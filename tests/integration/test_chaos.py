@@ -248,10 +248,14 @@ def test_outages_and_lost_writes_are_counted_for_each_kind_of_fault():
     ((add(5, "h1"), down(5, "h1", key="redis-6379")), "held, but Redis is down there"),
     ((add(5, "h1"), (4.9, "slow", {"host": "h1", "until": 12, "late": 1})), "held, but its line is slow"),
     (((4.9, "slow", {"host": "h1", "until": 12, "late": 1}),), "named, but its line is slow"),
+    ((add(5, "h1"), (5.0, "log", {"host": "h1", "line": "info: mymaster: Sentinel fails over: clients' writes wait, for 5000 ms at most"})),
+     "held, but writes wait for a failover"),
+    ((add(5, "h1"), (5.0, "log", {"host": "h1", "line": "info: mymaster: Sentinel fails over: clients' writes wait, for 5000 ms at most"}),
+      (5.5, "log", {"host": "h1", "line": "info: mymaster: clients' writes go on"})), "held"),
     ((add(5, "h1"),), "held"),
 ])
 def test_an_outage_is_explained_by_what_was_broken(more, what):
-    checker = Checker(story(*WELL, gone(4.99), *more, writes(*STEADY, *(x / 10 for x in range(120, 201)))))
+    checker = Checker(story(*WELL, gone(4.99), *more, writes(*STEADY, *(x / 10 for x in range(95, 201)))))
     checker.check()
     assert max(checker.figures.parts, key=checker.figures.parts.get) == what, checker.figures.parts
     assert bool(checker.long) == (what in ("held", "named, nothing broken there, not held"))
