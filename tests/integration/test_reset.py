@@ -173,7 +173,7 @@ def test_a_reload_turns_it_on(make_cluster):
 def test_who_comes_back_at_once_is_sent_away_again(make_cluster):
     """A client that connects anew within the moment until the address has gone must not end up idle at the old host."""
     c, n = make_cluster(), 50
-    c.add(Child(c.hosts["h1"].ns, _accept))
+    accepting(c, "h1")
     clients = c.add(Child(c.hosts["client"].ns, lambda child: _come_back(child, n)))
 
     def who(what):
@@ -231,11 +231,17 @@ def _many(child, n):
             child.records.append({"what": "reset", "t": now()})
 
 
+def accepting(c, name):
+    """A program that accepts at all addresses of a host, and waits."""
+    wait_until(c.add(Child(c.hosts[name].ns, _accept)).fetch, 10, "it listens")
+
+
 def _accept(child):
     """Accepts, and keeps what it gets."""
     listener, socks = socket.create_server(("", PORT), backlog=4096), []
     listener.setblocking(False)
     child.watch(listener)
+    child.records.append({"what": "listens", "t": now()})
     while (ready := child.wait()) is not None:
         with contextlib.suppress(BlockingIOError):
             while ready:
@@ -247,7 +253,7 @@ def test_ten_thousand_connections_are_reset_and_the_address_goes_within_the_leas
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     n = min(10000, hard - 100)
     c = make_cluster(lease=2.0)
-    c.add(Child(c.hosts["h1"].ns, _accept))
+    accepting(c, "h1")
     clients = c.add(Child(c.hosts["client"].ns, lambda child: _many(child, n)))
     wait_until(lambda: any(r["what"] == "there" and r["n"] == n for r in clients.fetch()), 60, f"{n} connections")
     planned(c)
