@@ -111,6 +111,7 @@ enum core_event_kind {
 	EV_HEARTBEAT,  /* hb: authenticated, of this cluster; not yet checked for freshness */
 	EV_UNKNOWN,    /* peer: a datagram from its address that could not be authenticated */
 	EV_JUMP,       /* the clocks jumped, or the loop slept too long */
+	EV_WRITES,     /* instance, yes = the local Redis does as ACT_WRITES asked: clients' writes wait */
 	EV_MAINTENANCE, /* yes = on */
 	EV_CONFLICT,   /* instance: another host claims one of its addresses; yes = such a claim is to be yielded to. Once a
 	                  second at most as long as it goes on */
@@ -225,6 +226,7 @@ struct instance {
 	bool forgotten;           /* EV_FORGET: never to be taken again */
 	uint64_t yield_epoch, yield_id; /* the claim last yielded to; id 0: none */
 	svip_ms writes_until;     /* clients' writes are held back until then; SVIP_LONG_AGO: they aren't */
+	bool writes_wait;         /* Redis has confirmed it */
 	int writes_for;           /* for this Sentinel's failover */
 
 	svip_ms below_since;      /* since when a majority reports epochs below the floor; SVIP_NEVER */

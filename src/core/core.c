@@ -307,6 +307,9 @@ fold_instance(struct core *c, const struct core_event *ev, svip_ms now)
 	case EV_CONFLICT:
 		fold_conflict(in, ev->yes, now);
 		return;
+	case EV_WRITES:
+		writes_answer(in, ev->yes);
+		return;
 	default: /* GCOV_EXCL_LINE: core_step() sends no other kind here */
 		assert(!"not about an instance"); /* GCOV_EXCL_LINE */
 	}
@@ -336,6 +339,7 @@ core_step(struct core *c, const struct core_event *ev, svip_ms now, uint64_t now
 	case EV_ROLE:
 	case EV_LINK:
 	case EV_CONFLICT:
+	case EV_WRITES:
 		fold_instance(c, ev, now);
 		if (ev->kind == EV_NEWS) {
 			writes_news(c, ev->instance, ev->sentinel, ev->news, now, out);

@@ -11,6 +11,7 @@
 #include "evidence.h"
 #include "lease.h"
 #include "peer.h"
+#include "writes.h"
 
 enum {
 	/* A Sentinel that alone shows a newer epoch is believed at once, but not for ever: real ones tell
@@ -85,6 +86,26 @@ newer_view(
 	return newer;
 }
 
+/* A newer epoch has been named. As long as clients' writes wait, nothing is lost by staying until who is named can take over at once, that
+ * is until a majority has said it (or it claims, see must_let_go); for clients, addresses that nobody has are worse. */
+static bool
+outdated(const struct core *c, const struct instance *in, svip_ms now)
+{
+	svip_ms until;
+	int n = 0;
+
+	if (!newer_view(c, in, in->hold_epoch, now, &until))
+		return false;
+	if (!writes_wait(in, now, &until))
+		return true;
+	for (int s = 0; s < c->conf.n_sentinels; s++) {
+		const struct view *v = &in->view[s];
+
+		n += v->valid && v->epoch > in->hold_epoch;
+	}
+	return n >= lease_majority(c->conf.n_sentinels);
+}
+
 /* Some Sentinel's newest word is something else than "this node, at this epoch, up". */
 static bool
 contradicted(const struct core *c, const struct instance *in)
@@ -146,14 +167,13 @@ static bool
 must_let_go(const struct core *c, const struct instance *in, svip_ms end, svip_ms now,
     enum core_reason *why)
 {
-	svip_ms until;
 	uint64_t epoch;
 
-	if ((in->kernel == KERNEL_ADDING && now >= in->lease_end) ||
-	    (now >= end && (!c->conf.hold_on_quorum_loss || contradicted(c, in))))
-		*why = seen_down(c, in, now) ? WHY_MASTER_DOWN : WHY_LEASE_EXPIRED;
-	else if (newer_view(c, in, in->hold_epoch, now, &until))
+	if (outdated(c, in, now))
 		*why = WHY_NEWER_EPOCH;
+	else if ((in->kernel == KERNEL_ADDING && now >= in->lease_end) ||
+	         (now >= end && (!c->conf.hold_on_quorum_loss || contradicted(c, in))))
+		*why = seen_down(c, in, now) ? WHY_MASTER_DOWN : WHY_LEASE_EXPIRED;
 	else if (claim_seen(c, in, now, &epoch) && epoch > in->hold_epoch)
 		*why = WHY_PEER_NEWER;
 	else if (claim_twin(c, in, now, in->hold_epoch))
@@ -194,6 +214,7 @@ judge_hold(struct core *c, int i, svip_ms now, svip_ms *due, struct core_actions
 	/* No second order before the first is answered: else one could be refused and the other be carried out. */
 	bool answered = in->kernel == KERNEL_HELD;
 	enum core_reason why;
+	svip_ms until;
 
 	if (must_let_go(c, in, end, now, &why)) {
 		let_go(c, i, why, out);
@@ -218,6 +239,8 @@ judge_hold(struct core *c, int i, svip_ms now, svip_ms *due, struct core_actions
 	}
 	if (!answered && in->lease_end < *due)
 		*due = in->lease_end;
+	if (writes_wait(in, now, &until) && until < *due)
+		*due = until;
 	return true;
 }
 

@@ -21,6 +21,7 @@ void
 writes_init(struct instance *in)
 {
 	in->writes_until = SVIP_LONG_AGO;
+	in->writes_wait = false;
 }
 
 static void
@@ -44,6 +45,20 @@ give_back(struct core *c, int i, svip_ms now, struct core_actions *out)
 	if (now < in->writes_until)
 		decide_act(out, ACT_WRITES, i)->until = SVIP_LONG_AGO;
 	in->writes_until = SVIP_LONG_AGO;
+	in->writes_wait = false;
+}
+
+void
+writes_answer(struct instance *in, bool wait)
+{
+	in->writes_wait = wait;
+}
+
+bool
+writes_wait(const struct instance *in, svip_ms now, svip_ms *until)
+{
+	*until = in->writes_until;
+	return in->writes_wait && now < in->writes_until;
 }
 
 void

@@ -14,6 +14,12 @@ void writes_init(struct instance *);
 void writes_news(struct core *, int instance, int sentinel, enum sentinel_news, svip_ms now,
     struct core_actions *);
 
+/* Redis' answer. */
+void writes_answer(struct instance *, bool wait);
+
+/* Clients' writes wait now. *until: for how long, if nothing comes in between. */
+bool writes_wait(const struct instance *, svip_ms now, svip_ms *until);
+
 /* The local Redis' last word has been folded: a replica refuses writes by itself. */
 void writes_role(struct core *, int instance, svip_ms now, struct core_actions *);
 

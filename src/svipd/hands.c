@@ -341,6 +341,9 @@ on_writes(void *ctx, int i, svip_ms ms, enum reply_fault fault, const char *text
 	bool news = (fault == REPLY_FINE) != (s->writes_error[0] == '\0');
 
 	(void)ctx;
+	if (ms > 0)
+		daemon_post(&(struct core_event){
+		    .kind = EV_WRITES, .instance = i, .yes = fault == REPLY_FINE });
 	if (fault == REPLY_FINE)
 		s->writes_error[0] = '\0';
 	else

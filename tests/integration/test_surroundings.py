@@ -286,7 +286,7 @@ def lock(c, user):
             s.call("SENTINEL", "SET", "mymaster", "auth-pass", PASSWORDS["redis"])
             s.call("SENTINEL", "CONFIG", "SET", "sentinel-pass", PASSWORDS["sentinel"])
     for name in c.nodes:
-        for port, kind, may in ((6379, "redis", "+role"),
+        for port, kind, may in ((6379, "redis", "+role +client|pause +client|unpause"),
                                 (26379, "sentinel", "+sentinel|master +sentinel|get-master-addr-by-name "
                                                     "+sentinel|sentinels +sentinel|myid +subscribe +ping allchannels")):
             with c.redis(name, port) as r:

@@ -116,7 +116,10 @@ carry_out(struct sim *s, int x, const struct core_action *a)
 		    core_reason_word((enum core_reason)a->reason));
 		s->by_yield += a->to == CORE_MASTER && a->reason == WHY_ALL_YIELDED;
 		return;
-	case ACT_WRITES: /* Redis' own affair */
+	case ACT_WRITES: /* Redis does it, mostly */
+		if (a->until > kernel_ms(s, x) && s->redis_up[x])
+			node_post(s, x,
+			    &(struct core_event){ .kind = EV_WRITES, .yes = !chance(s, 0.2) });
 		return;
 	case ACT_VOID:
 		say(s, "node %d: promise void", x);

@@ -24,9 +24,11 @@ run_after(struct sim *s, sim_us wait, void (*run)(struct sim *, struct event *),
 static void
 publish(struct sim *s, int i, enum sentinel_news news, int to)
 {
-	static const char *const words[] = { "switch to", "clears", "resets", "hints at" };
+	static const char *const words[] = { "switch to", "clears", "resets", "tries without",
+		"is elected against", "gives up on", "hints at" };
 
-	s->named_at = s->now;
+	if (news != NEWS_TRIES && news != NEWS_ELECTED && news != NEWS_ABORTED)
+		s->named_at = s->now;
 	say(s, "sentinel %d %s %d (epoch %llu)", i, words[news], to,
 	    (unsigned long long)s->sentinel[i].epoch);
 	for (int x = 0; x < s->n_nodes; x++) {
@@ -182,6 +184,7 @@ run_promoted(struct sim *s, struct event *e)
 		return;
 	if (!both_ways(s, e->a, e->b) || !s->redis_up[e->b] || !s->redis_master[e->b]) {
 		give_up(s, t);
+		publish(s, e->a, NEWS_ABORTED, t->get);
 		return;
 	}
 	t->promoted = true;
@@ -202,6 +205,7 @@ run_promote(struct sim *s, struct event *e)
 		return;
 	if (!both_ways(s, e->a, e->b) || !s->redis_up[e->b]) {
 		give_up(s, t);
+		publish(s, e->a, NEWS_ABORTED, t->get);
 		return;
 	}
 	s->redis_master[e->b] = true;
@@ -217,6 +221,7 @@ fail_over(struct sim *s, int i, bool forced)
 	t->failover_epoch = ++t->current;
 	t->failing_over = true;
 	t->failover_gen++;
+	publish(s, i, NEWS_TRIES, t->get);
 	for (int j = 0; j < s->n_sentinels; j++) {
 		struct sentinel *u = &s->sentinel[j];
 
@@ -239,8 +244,10 @@ fail_over(struct sim *s, int i, bool forced)
 	    (unsigned long long)t->failover_epoch, forced ? ", forced" : "", votes);
 	if (n == 0 || (!forced && votes <= s->n_sentinels / 2)) {
 		give_up(s, t);
+		publish(s, i, NEWS_ABORTED, t->get);
 		return;
 	}
+	publish(s, i, NEWS_ELECTED, t->get);
 	run_after(s, draw_us(s, 20 * MS, 300 * MS), run_promote, i, candidate[draw(s, n)],
 	    t->failover_gen, 0);
 }

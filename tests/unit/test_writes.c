@@ -68,6 +68,66 @@ a_move_leaves_them_waiting_until_redis_is_a_replica(void **state)
 }
 
 static void
+answered(bool yes)
+{
+	post(&(struct core_event){ .kind = EV_WRITES, .yes = yes });
+}
+
+/* Addresses that nobody has are worse for clients than ones whose writes wait: until the one that is named can follow at once. */
+static void
+while_they_wait_one_sentinel_alone_does_not_end_a_hold(void **state)
+{
+	(void)state;
+	take();
+	news(1, NEWS_ELECTED);
+	answered(true);
+	view(1, &theirs, 8);
+	assert_int_equal(core->inst[0].kernel, KERNEL_HELD);
+	view(0, &theirs, 8);
+	lets_go(WHY_NEWER_EPOCH);
+}
+
+static void
+who_is_named_and_claims_ends_a_hold_at_once(void **state)
+{
+	(void)state;
+	take();
+	news(1, NEWS_ELECTED);
+	answered(true);
+	view(1, &theirs, 8);
+	claim_from(1, 8, 99);
+	lets_go(WHY_PEER_NEWER);
+}
+
+static void
+without_redis_word_one_sentinel_is_enough(void **state)
+{
+	(void)state;
+	take();
+	news(1, NEWS_ELECTED);
+	answered(false);
+	view(1, &theirs, 8);
+	lets_go(WHY_NEWER_EPOCH);
+}
+
+static void
+when_they_go_on_one_sentinel_is_enough(void **state)
+{
+	(void)state;
+	take();
+	news(1, NEWS_TRIES);
+	answered(true);
+	now += 300;
+	views(&mine, 7);
+	view(1, &theirs, 8);
+	assert_int_equal(core->inst[0].kernel, KERNEL_HELD);
+	assert_int_equal(core_deadline(core), now + 200);
+	now += 200;
+	post_kind(EV_TICK);
+	lets_go(WHY_NEWER_EPOCH);
+}
+
+static void
 who_does_not_hold_holds_no_writes(void **state)
 {
 	struct core_conf conf = standard();
@@ -108,6 +168,10 @@ main(void)
 		T(a_try_holds_them_for_a_moment_and_an_election_for_longer),
 		T(an_end_of_the_failover_gives_them_back),
 		T(a_move_leaves_them_waiting_until_redis_is_a_replica),
+		T(while_they_wait_one_sentinel_alone_does_not_end_a_hold),
+		T(who_is_named_and_claims_ends_a_hold_at_once),
+		T(without_redis_word_one_sentinel_is_enough),
+		T(when_they_go_on_one_sentinel_is_enough),
 		T(who_does_not_hold_holds_no_writes),
 		T(a_lease_that_is_over_holds_no_writes),
 	};
