@@ -86,8 +86,9 @@ newer_view(
 	return newer;
 }
 
-/* A newer epoch has been named. As long as clients' writes wait, nothing is lost by staying until who is named can take over at once, that
- * is until a majority has said it (or it claims, see must_let_go); for clients, addresses that nobody has are worse. */
+/* A newer epoch has been named. As long as no write is acknowledged here (they wait, or Redis is no master) nothing is lost by staying
+ * until who is named can take over at once, that is until a majority has said it (or it claims, see must_let_go); for clients,
+ * addresses that nobody has are worse. */
 static bool
 outdated(const struct core *c, const struct instance *in, svip_ms now)
 {
@@ -96,7 +97,7 @@ outdated(const struct core *c, const struct instance *in, svip_ms now)
 
 	if (!newer_view(c, in, in->hold_epoch, now, &until))
 		return false;
-	if (!writes_wait(in, now, &until))
+	if (!writes_wait(in, now, &until) && (in->role_master || in->role_asked == SVIP_LONG_AGO))
 		return true;
 	for (int s = 0; s < c->conf.n_sentinels; s++) {
 		const struct view *v = &in->view[s];

@@ -127,6 +127,19 @@ when_they_go_on_one_sentinel_is_enough(void **state)
 	lets_go(WHY_NEWER_EPOCH);
 }
 
+/* A dead Redis acknowledges nothing. */
+static void
+without_a_master_here_one_sentinel_alone_does_not_end_a_hold(void **state)
+{
+	(void)state;
+	take();
+	post_yes(EV_ROLE, false);
+	view(1, &theirs, 8);
+	assert_int_equal(core->inst[0].kernel, KERNEL_HELD);
+	view(0, &theirs, 8);
+	lets_go(WHY_NEWER_EPOCH);
+}
+
 static void
 who_does_not_hold_holds_no_writes(void **state)
 {
@@ -172,6 +185,7 @@ main(void)
 		T(who_is_named_and_claims_ends_a_hold_at_once),
 		T(without_redis_word_one_sentinel_is_enough),
 		T(when_they_go_on_one_sentinel_is_enough),
+		T(without_a_master_here_one_sentinel_alone_does_not_end_a_hold),
 		T(who_does_not_hold_holds_no_writes),
 		T(a_lease_that_is_over_holds_no_writes),
 	};
