@@ -35,6 +35,7 @@ struct disagreement {
 	bool set;
 	uint64_t epoch;
 	struct svip_host master, addr;
+	svip_ms asked;
 };
 
 /* One instance at one Sentinel. */

@@ -38,15 +38,17 @@ arm(struct server *s, struct ev_timer *w, svip_ms wait)
 
 /* ---- answers ---- */
 
-/* True: so may a Sentinel answer that leads a failover, and the answer before was the same. */
+/* True: so may a Sentinel answer that leads a failover, and the answer before was the same; that one's question in *asked. */
 static bool
-same_disagreement(
-    struct disagreement *odd, const struct sentinel_master *m, const struct svip_host *addr)
+same_disagreement(struct disagreement *odd, const struct sentinel_master *m,
+    const struct svip_host *addr, svip_ms *asked)
 {
+	svip_ms before = odd->asked;
 	bool same = odd->set && odd->epoch == m->epoch && svip_host_same(&odd->master, &m->host) &&
 	            svip_host_same(&odd->addr, addr);
 
-	*odd = (struct disagreement){ true, m->epoch, m->host, *addr };
+	*odd = (struct disagreement){ true, m->epoch, m->host, *addr, *asked };
+	*asked = before;
 	return same;
 }
 
@@ -92,7 +94,7 @@ tell_view(struct query *q, int instance, const struct svip_host *addr)
 	struct track *tr = &s->track[instance];
 	const struct sentinel_master *m = &q->half;
 	bool agree = svip_host_same(&m->host, addr);
-	svip_ms now = clock_ms();
+	svip_ms now = clock_ms(), asked = q->half_asked;
 	struct view v = { 0 };
 
 	rkeep_proved(&q->keep);
@@ -104,9 +106,10 @@ tell_view(struct query *q, int instance, const struct svip_host *addr)
 	s->rtt_ms = now - q->half_asked;
 	/*
 	 * The Sentinel may have switched between the two answers. Then the address belongs to a later epoch than
-	 * the one told. A second pair of the same words is whole: its epoch is younger than the first's address.
+	 * the one told. A second pair of the same words is whole: its epoch is younger than the first's address. It counts from the
+	 * first one's question: a SENTINEL RESET may have come after that pair, and a switch between the answers of this one.
 	 */
-	if (!agree && !same_disagreement(&tr->odd[q->n], m, addr)) {
+	if (!agree && !same_disagreement(&tr->odd[q->n], m, addr, &asked)) {
 		tr->wanted |= 1u << q->n;
 		pump(q);
 		return;
@@ -116,7 +119,7 @@ tell_view(struct query *q, int instance, const struct svip_host *addr)
 		return; /* answered before that one, perhaps */
 	tr->from = s->current = q->n;
 	tr->heard = now;
-	v.asked = q->half_asked;
+	v.asked = asked;
 	v.epoch = m->epoch;
 	v.master = *addr;
 	v.valid = true;

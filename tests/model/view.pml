@@ -107,7 +107,7 @@ proctype sentinel()
 #define CLAIM WHOLE
 #elif defined(S_LEADER)
 #define CLAIM agree
-#elif defined(RESETS) && !defined(S_RESET)
+#elif defined(RESETS) && !defined(M_SECOND_QUESTION)
 #define CLAIM (agree -> WHOLE || led : odd_whole)
 #else
 #define CLAIM (WHOLE || (agree && led))
