@@ -40,6 +40,10 @@ libwire_a_SOURCES = \
 	%D%/wire/nearest.h \
 	%D%/wire/nft_msg.c \
 	%D%/wire/nft_msg.h \
+	%D%/wire/replication_reply.c \
+	%D%/wire/replication_reply.h \
+	%D%/wire/reply_in.c \
+	%D%/wire/reply_in.h \
 	%D%/wire/resp_reader.c \
 	%D%/wire/resp_reader.h \
 	%D%/wire/rtnl_msg.c \
