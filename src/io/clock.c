@@ -39,3 +39,9 @@ clock_wall_ms(svip_ms when)
 {
 	return when + clock_offset_ms();
 }
+
+int64_t
+clock_wall_us(void)
+{
+	return read_us(CLOCK_REALTIME);
+}

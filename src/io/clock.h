@@ -13,5 +13,6 @@ int64_t clock_offset_ms(void);
 
 /* Wall-clock time of an instant of clock_ms(), for people: milliseconds since 1970. */
 int64_t clock_wall_ms(svip_ms);
+int64_t clock_wall_us(void); /* now */
 
 #endif

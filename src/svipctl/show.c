@@ -2,6 +2,7 @@
 /* Lays the daemon's answers out. Must not hide what is wrong, nor judge what the daemon has judged. */
 #include "show.h"
 
+#include <err.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,8 @@ head_line(const struct out *o, const json_t *a)
 		n += snprintf(line + n, sizeof(line) - (size_t)n, "; %d of %zu peers",
 		    count(peers, "state", "alive"), json_array_size(peers));
 	if (strcmp(field_text(a, "fence", ""), "lifetime") == 0)
-		n += snprintf(line + n, sizeof(line) - (size_t)n, "; without nftables: releases up to %lld ms late",
+		n += snprintf(line + n, sizeof(line) - (size_t)n,
+		    "; without nftables: releases up to %lld ms late",
 		    (long long)field_int(a, "guard_ms", 0));
 	snprintf(line + n, sizeof(line) - (size_t)n, "; up %s", field_age(a, "uptime_ms", age));
 	out_wrap(o, OUT_PLAIN, "", line);
@@ -154,15 +156,18 @@ instance_details(const struct out *o, const json_t *in)
 		    field_true(in, "redis_master") ? "says master" : "does not say master",
 		    field_age(in, "redis_heard_ms", a));
 	if (field_int(in, "writes_held_ms", 0) > 0)
-		detail(o, "writes", "wait for the failover, %s at most", field_age(in, "writes_held_ms", a));
+		detail(o, "writes", "wait for the failover, %s at most",
+		    field_age(in, "writes_held_ms", a));
 	else if (field_text(in, "writes_error", NULL) != NULL)
 		detail(o, "writes", "can't be held back: %s", field_text(in, "writes_error", ""));
 	detail(
 	    o, "sent", "%" JSON_INTEGER_FORMAT " announcements", field_int(in, "announcements", 0));
 	if (field_text(in, "reset_error", NULL) != NULL)
-		detail(o, "clients", "their connections can't be reset: %s", field_text(in, "reset_error", ""));
+		detail(o, "clients", "their connections can't be reset: %s",
+		    field_text(in, "reset_error", ""));
 	else if (field_int(in, "resets", 0) > 0)
-		detail(o, "clients", "%" JSON_INTEGER_FORMAT " connections reset", field_int(in, "resets", 0));
+		detail(o, "clients", "%" JSON_INTEGER_FORMAT " connections reset",
+		    field_int(in, "resets", 0));
 	detail(o, "conflicts", "%" JSON_INTEGER_FORMAT, field_int(in, "conflicts", 0));
 }
 
@@ -346,15 +351,59 @@ show_why(const struct out *o, const json_t *a, const char *name)
 		fputs("no vip is configured\n", o->file);
 }
 
+/* One line of the history: a change of state, or a step on the way. */
+struct moment {
+	json_int_t us;
+	const json_t *entry;
+	bool step;
+};
+
+static int
+by_time(const void *a, const void *b)
+{
+	const struct moment *x = a, *y = b;
+
+	return x->us != y->us ? (x->us > y->us) - (x->us < y->us) : x->step - y->step;
+}
+
+static size_t
+collect(const json_t *from, bool step, struct moment *to)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(from, i, e)
+	{
+		json_int_t ms = field_int(e, "time_ms", 0);
+
+		to[i] = (struct moment){
+			field_int(e, "time_us", ms < INT64_MAX / 1000 ? ms * 1000 : ms), e, step
+		};
+	}
+	return json_array_size(from);
+}
+
+/* Since the last line of the same instance, for steps that follow each other quickly. */
 static void
-history_row(const struct out *o, struct out_row *r, const json_t *e, const struct tm *tm)
+step_row(struct out_row *r, const struct moment *all, size_t i)
+{
+	const char *name = field_text(all[i].entry, "name", "?");
+	size_t k = i;
+
+	out_cell(r, 2, OUT_DIM, "  %s", field_text(all[i].entry, "step", "?"));
+	out_cell(r, 3, OUT_DIM, "%s", field_text(all[i].entry, "sentinel", ""));
+	while (k > 0 && strcmp(field_text(all[k - 1].entry, "name", "?"), name) != 0)
+		k--;
+	if (k > 0 && all[i].us - all[k - 1].us < 60 * 1000000)
+		out_cell(r, 5, OUT_DIM, "%.1f ms", (double)(all[i].us - all[k - 1].us) / 1000);
+}
+
+static void
+change_row(const struct out *o, struct out_row *r, const json_t *e)
 {
 	char age[AGE_MAX];
 	const char *to = field_text(e, "to", "?");
 
-	out_cell(r, 0, OUT_PLAIN, "%02d:%02d:%02d.%03d", tm->tm_hour, tm->tm_min, tm->tm_sec,
-	    (int)(field_int(e, "time_ms", 0) % 1000));
-	out_cell(r, 1, OUT_PLAIN, "%s", field_text(e, "name", "?"));
 	out_cell(r, 2, field_state_colour(to), "%s %s %s", field_text(e, "from", "?"),
 	    o->symbols ? "→" : "->", to);
 	out_cell(r, 3, OUT_PLAIN, "%s", field_text(e, "reason", "?"));
@@ -367,20 +416,25 @@ show_history(const struct out *o, const json_t *a, const char *name)
 {
 	static const char *const heads[] = { "TIME", "INSTANCE", "CHANGE", "REASON", "#EPOCH",
 		"#AFTER", NULL };
-	const json_t *all = json_object_get(a, "history"), *e;
+	const json_t *changes = json_object_get(a, "history"), *steps = json_object_get(a, "steps");
+	size_t n = json_array_size(changes) + json_array_size(steps);
 	char day[32] = "", before[32] = "";
+	struct moment *all;
 	struct out_table t;
-	size_t i;
 
 	(void)name;
-	if (json_array_size(all) == 0) {
+	if (n == 0) {
 		fputs("nothing has changed since the start\n", o->file);
 		return;
 	}
+	all = calloc(n, sizeof(*all));
+	if (all == NULL)
+		err(1, NULL);
+	collect(steps, true, all + collect(changes, false, all));
+	qsort(all, n, sizeof(*all), by_time);
 	out_table_init(&t, heads);
-	json_array_foreach(all, i, e)
-	{
-		time_t when = (time_t)(field_int(e, "time_ms", 0) / 1000);
+	for (size_t i = 0; i < n; i++) {
+		time_t when = (time_t)(all[i].us / 1000000);
 		struct out_row *r;
 		struct tm tm;
 
@@ -393,9 +447,17 @@ show_history(const struct out *o, const json_t *a, const char *name)
 			out_cell(r, 0, OUT_PLAIN, "%s", day);
 			strcpy(before, day);
 		}
-		history_row(o, out_table_row(&t), e, &tm);
+		r = out_table_row(&t);
+		out_cell(r, 0, OUT_PLAIN, "%02d:%02d:%02d.%03d", tm.tm_hour, tm.tm_min, tm.tm_sec,
+		    (int)(all[i].us / 1000 % 1000));
+		out_cell(r, 1, OUT_PLAIN, "%s", field_text(all[i].entry, "name", "?"));
+		if (all[i].step)
+			step_row(r, all, i);
+		else
+			change_row(o, r, all[i].entry);
 	}
 	out_table_write(o, &t);
+	free(all);
 }
 
 void

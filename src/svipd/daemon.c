@@ -85,6 +85,9 @@ daemon_announce(int s)
 	if (!daemon_holds(s) || !vip_link(s, &ifindex, mac, &ethernet))
 		return;
 	announcer_start(s, ifindex, mac, ethernet);
+	if (!d.slot[s].announced)
+		daemon_note(s, STEP_ANNOUNCED, NULL);
+	d.slot[s].announced = true;
 	conflict_start(s, ifindex, mac);
 }
 

@@ -20,6 +20,7 @@ struct slot {
 	bool used;
 	int index;                  /* in core->inst */
 	struct set_instance conf;
+	bool announced;             /* since it was taken */
 	bool poll;                  /* asked for in this round */
 	const char *word;           /* MASTER, BACKUP or FAULT as scripts heard it last; NULL: nothing yet */
 	struct svip_host master;    /* as most Sentinels name it; port 0: nobody yet */
@@ -71,6 +72,9 @@ void daemon_config_changed(void);
 
 /* The kernel has confirmed the slot's addresses, and the lease is good at this moment. */
 bool daemon_holds(int slot);
+
+/* A step of the slot's instance, for the history. who: the Sentinel, or NULL. */
+void daemon_note(int slot, enum history_step, const struct svip_host *who);
 
 /* Starts a burst of announcements, if this slot holds. */
 void daemon_announce(int slot);

@@ -51,14 +51,24 @@ may_announce(void *ctx, int s)
 static void
 on_held(void *ctx, int s)
 {
+	struct slot *slot = &daemon_state()->slot[s];
+
 	(void)ctx;
+	if (daemon_state()->core.inst[slot->index].kernel == KERNEL_ADDING) {
+		daemon_note(s, STEP_TAKEN, NULL);
+		slot->announced = false;
+	}
 	daemon_post_slot(EV_HELD, s);
 }
 
 static void
 on_clear(void *ctx, int s)
 {
+	struct daemon_state *d = daemon_state();
+
 	(void)ctx;
+	if (d->core.inst[d->slot[s].index].kernel == KERNEL_REMOVING)
+		daemon_note(s, STEP_RELEASED, NULL);
 	daemon_post_slot(EV_CLEAR, s);
 }
 
@@ -198,6 +208,32 @@ on_fault(void *ctx, int sentinel, int i, enum reply_fault fault, const char *tex
 }
 
 static void
+note_news(int sentinel, int i, enum sentinel_news news)
+{
+	const struct svip_host *who = &daemon_state()->set->sentinel[sentinel];
+	int s = daemon_state()->slot_of[i];
+
+	switch (news) {
+	case NEWS_TRIES:
+		daemon_note(s, STEP_TRIES, who);
+		return;
+	case NEWS_ELECTED:
+		daemon_note(s, STEP_ELECTED, who);
+		return;
+	case NEWS_ABORTED:
+		daemon_note(s, STEP_ABORTED, who);
+		return;
+	case NEWS_SWITCH:
+		daemon_note(s, STEP_SWITCHED, who);
+		return;
+	case NEWS_CLEARED:
+	case NEWS_RESET:
+	case NEWS_OTHER:
+		return;
+	}
+}
+
+static void
 on_news(void *ctx, int sentinel, int i, enum sentinel_news news, const struct svip_host *to)
 {
 	struct core_event ev = {
@@ -207,6 +243,7 @@ on_news(void *ctx, int sentinel, int i, enum sentinel_news news, const struct sv
 	(void)ctx;
 	if (to != NULL)
 		ev.to = *to;
+	note_news(sentinel, i, news);
 	daemon_post(&ev);
 }
 
@@ -352,7 +389,10 @@ on_writes(void *ctx, int i, svip_ms ms, enum reply_fault fault, const char *text
 	if (fault != REPLY_FINE && (news || ms > 0))
 		log_warning(
 		    "%s: the local Redis holds no writes back: %s", s->conf.name, s->writes_error);
-	else if (fault == REPLY_FINE && ms > 0)
+	else if (fault == REPLY_FINE && ms >= 0)
+		daemon_note(daemon_state()->slot_of[i],
+		    ms > 0 ? STEP_WRITES_WAIT : STEP_WRITES_GO_ON, NULL);
+	if (fault == REPLY_FINE && ms > 0)
 		log_info("%s: Sentinel fails over: clients' writes wait, for %lld ms at most",
 		    s->conf.name, (long long)ms);
 	else if (fault == REPLY_FINE && ms == 0)

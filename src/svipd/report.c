@@ -421,11 +421,28 @@ history(const struct report *r)
 
 		if (e == NULL || (r->name != NULL && strcmp(r->name, e->name) != 0))
 			continue;
-		append(&all, json_pack("{s:I, s:o, s:s, s:s, s:s, s:I, s:I}", "time_ms",
-		                 (json_int_t)e->wall_ms, "name", text(e->name), "from",
+		append(&all, json_pack("{s:I, s:I, s:o, s:s, s:s, s:s, s:I, s:I}", "time_ms",
+		                 (json_int_t)(e->wall_us / 1000), "time_us", (json_int_t)e->wall_us, "name", text(e->name), "from",
 		                 core_state_word(e->from), "to", core_state_word(e->to), "reason",
 		                 core_reason_word(e->reason), "epoch", (json_int_t)e->epoch,
 		                 "waited_ms", (json_int_t)e->waited_ms));
+	}
+	return all;
+}
+
+static json_t *
+steps(const struct report *r)
+{
+	json_t *all = json_array();
+
+	for (int back = HISTORY_MAX - 1; back >= 0; back--) {
+		const struct history_note *n = history_noted(r->in->history, back);
+
+		if (n == NULL || (r->name != NULL && strcmp(r->name, n->name) != 0))
+			continue;
+		append(&all, json_pack("{s:I, s:o, s:s, s:o}", "time_us", (json_int_t)n->wall_us, "name", text(n->name),
+		                 "step", history_step_word(n->step), "sentinel",
+		                 n->who.port != 0 ? host(&n->who) : json_null()));
 	}
 	return all;
 }
@@ -477,7 +494,7 @@ body(const struct report *r, enum ctl_command command)
 	case CTL_WHY:
 		return join(head(r), json_pack("{s:o}", "instances", whys(r)));
 	case CTL_HISTORY:
-		return join(head(r), json_pack("{s:o}", "history", history(r)));
+		return join(head(r), json_pack("{s:o, s:o}", "history", history(r), "steps", steps(r)));
 	case CTL_VERSION:
 		return json_pack("{s:o}", "version", text(r->in->version));
 	case CTL_HELP:

@@ -85,7 +85,7 @@ daemon_tell(const struct core_action *a)
 	const char *from = core_state_word(a->from), *to = core_state_word(a->to);
 	const char *reason = core_reason_word(a->reason), *word = script_word(a->to);
 	svip_ms now = clock_ms(), waited = a->until;
-	struct history_entry h = { .wall_ms = clock_wall_ms(now), .from = a->from, .to = a->to, .reason = a->reason,
+	struct history_entry h = { .wall_us = clock_wall_us(), .from = a->from, .to = a->to, .reason = a->reason,
 		.waited_ms = waited };
 	struct named named;
 
@@ -120,4 +120,16 @@ daemon_tell_stop(void)
 	for (int i = 0; i < d->core.conf.n_instances; i++)
 		run_script(&d->slot[d->slot_of[i]], "STOP", "stop", core_reason_word(WHY_STOPPING),
 		    d->core.inst[i].hold_epoch);
+}
+
+void
+daemon_note(int s, enum history_step step, const struct svip_host *who)
+{
+	struct daemon_state *d = daemon_state();
+	struct history_note n = { .wall_us = clock_wall_us(), .step = step };
+
+	if (who != NULL)
+		n.who = *who;
+	memcpy(n.name, d->slot[s].conf.name, sizeof(n.name));
+	history_note(&d->history, &n);
 }

@@ -311,7 +311,7 @@ an_unknown_name_is_an_error(void **state)
 static void
 history_keeps_the_last_in_order(void **state)
 {
-	struct history_entry e = { .wall_ms = 1000,
+	struct history_entry e = { .wall_us = 1000,
 		.from = CORE_BACKUP,
 		.to = CORE_WAITING,
 		.reason = WHY_LEASE_RUNS,
@@ -322,7 +322,7 @@ history_keeps_the_last_in_order(void **state)
 	(void)state;
 	assert_null(history_get(&past, 0));
 	for (int i = 0; i < HISTORY_MAX + 3; i++) {
-		e.wall_ms = i;
+		e.wall_us = i * 1000 + 7;
 		strcpy(e.name, i == HISTORY_MAX + 1 ? "gone" : "mymaster");
 		history_add(&past, &e);
 	}
@@ -330,12 +330,42 @@ history_keeps_the_last_in_order(void **state)
 	assert_int_equal(json_array_size(json_object_get(j, "history")), HISTORY_MAX);
 	assert_int_equal(number(at(j, "history", 0), "time_ms"), 3);
 	assert_int_equal(number(at(j, "history", HISTORY_MAX - 1), "time_ms"), HISTORY_MAX + 2);
-	has_fields(
-	    at(j, "history", 0), "time_ms:i name:s from:s to:s reason:s epoch:i waited_ms:i");
+	has_fields(at(j, "history", 0),
+	    "time_ms:i time_us:i name:s from:s to:s reason:s epoch:i waited_ms:i");
 	assert_string_equal(word(at(j, "history", 0), "to"), "waiting");
+	assert_int_equal(json_array_size(json_object_get(j, "steps")), 0);
 	json_decref(j);
 	j = ask("history gone"); /* not configured any more, but remembered */
 	assert_int_equal(json_array_size(json_object_get(j, "history")), 1);
+	json_decref(j);
+}
+
+static void
+steps_keep_the_last_in_order(void **state)
+{
+	struct history_note n = {
+		.name = "mymaster", .step = STEP_TRIES, .who = { "10.0.0.12", 26379 }
+	};
+	json_t *j;
+
+	(void)state;
+	for (int i = 0; i < HISTORY_MAX + 3; i++) {
+		n.wall_us = i;
+		if (i == HISTORY_MAX + 2)
+			n = (struct history_note){
+				.wall_us = i, .name = "mymaster", .step = STEP_WRITES_WAIT
+			};
+		history_note(&past, &n);
+	}
+	j = ask("history");
+	assert_int_equal(json_array_size(json_object_get(j, "steps")), HISTORY_MAX);
+	has_fields(at(j, "steps", 0), "time_us:i name:s step:s sentinel:s");
+	assert_int_equal(number(at(j, "steps", 0), "time_us"), 3);
+	assert_string_equal(word(at(j, "steps", 0), "step"), "failover-tried");
+	assert_string_equal(word(at(j, "steps", 0), "sentinel"), "10.0.0.12:26379");
+	assert_true(json_is_null(json_object_get(at(j, "steps", HISTORY_MAX - 1), "sentinel")));
+	for (int i = 0; i < HISTORY_STEPS; i++)
+		assert_non_null(history_step_word((enum history_step)i));
 	json_decref(j);
 }
 
@@ -453,6 +483,7 @@ main(void)
 		TEST(the_small_answers_are_whole),
 		TEST(an_unknown_name_is_an_error),
 		TEST(history_keeps_the_last_in_order),
+		TEST(steps_keep_the_last_in_order),
 		TEST(hostile_texts_do_not_break_the_answer),
 		TEST(every_reason_is_in_the_manual),
 		TEST(refusals_carry_a_word_and_each_fault),
