@@ -32,6 +32,7 @@ enum core_reason {
 	WHY_PEER_NEWER,       /* let go: a peer holds or claims at a newer epoch */
 	WHY_CLOCK_JUMP,       /* let go: the clocks jumped or the process slept */
 	WHY_REDIS_NOT_MASTER, /* the local Redis does not say that it is a master */
+	WHY_REDIS_GONE,       /* let go: the local Redis is certainly gone */
 	WHY_LINK_DOWN,        /* interface down or gone */
 	WHY_ADDRESS_REFUSED,  /* the kernel would not add an address */
 	WHY_ADDRESS_STUCK,    /* the kernel would not remove an address */
@@ -100,6 +101,8 @@ enum core_event_kind {
 	                  before has been heard */
 	EV_SESSION,    /* sentinel: one of its connections was lost (or is new) */
 	EV_ROLE,       /* instance, asked, yes = the local Redis says ROLE master */
+	EV_GONE,       /* instance: the local Redis is certainly gone: let go, and take again only once it has said that it is a
+	                  master */
 	EV_LINK,       /* instance, yes = interface there, up and running */
 	EV_HELD,       /* instance: the kernel has confirmed all addresses */
 	EV_REFUSED,    /* instance, error: the kernel refused; none of the addresses is there */
@@ -202,6 +205,7 @@ struct instance {
 
 	bool role_master;         /* the local Redis' last word */
 	svip_ms role_asked;       /* SVIP_LONG_AGO: none yet */
+	bool redis_gone;          /* EV_GONE, and it has said nothing since */
 	bool link_up;
 	enum core_kernel kernel;
 	int error;                /* of the last refusal */

@@ -299,7 +299,11 @@ fold_instance(struct core *c, const struct core_event *ev, svip_ms now)
 		if (ev->asked >= in->role_asked) {
 			in->role_asked = ev->asked;
 			in->role_master = ev->yes;
+			in->redis_gone = in->redis_gone && !ev->yes;
 		}
+		return;
+	case EV_GONE:
+		in->redis_gone = !in->role_master;
 		return;
 	case EV_LINK:
 		in->link_up = ev->yes;
@@ -337,6 +341,7 @@ core_step(struct core *c, const struct core_event *ev, svip_ms now, uint64_t now
 	case EV_VIEW:
 	case EV_NEWS:
 	case EV_ROLE:
+	case EV_GONE:
 	case EV_LINK:
 	case EV_CONFLICT:
 	case EV_WRITES:

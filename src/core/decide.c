@@ -183,6 +183,8 @@ must_let_go(const struct core *c, const struct instance *in, svip_ms end, svip_m
 		*why = WHY_CONFLICT;
 	else if (!in->link_up)
 		*why = WHY_LINK_DOWN;
+	else if (in->redis_gone)
+		*why = WHY_REDIS_GONE;
 	else if (c->stopping || in->forgotten)
 		*why = WHY_STOPPING;
 	else
@@ -277,6 +279,8 @@ obstacle(const struct core *c, const struct instance *in, uint64_t epoch, svip_m
 	} else if (now < in->retry_at) {
 		*why = WHY_ADDRESS_REFUSED;
 		*due = in->retry_at;
+	} else if (in->redis_gone) {
+		*why = WHY_REDIS_GONE;
 	} else if (!in->role_master || now - in->role_asked > c->conf.lease_ms) {
 		*why = WHY_REDIS_NOT_MASTER;
 	} else {

@@ -28,6 +28,7 @@ static const char *const reasons[WHY_REASONS] = {
 	[WHY_PEER_NEWER] = "peer-newer",
 	[WHY_CLOCK_JUMP] = "clock-jump",
 	[WHY_REDIS_NOT_MASTER] = "redis-not-master",
+	[WHY_REDIS_GONE] = "redis-gone",
 	[WHY_LINK_DOWN] = "link-down",
 	[WHY_ADDRESS_REFUSED] = "address-refused",
 	[WHY_ADDRESS_STUCK] = "address-stuck",

@@ -233,6 +233,14 @@ put_redis(struct sentence *s)
 }
 
 static void
+put_gone(struct sentence *s)
+{
+	sentence_put(s, "nobody listens any more where the local Redis was (");
+	sentence_host(s, &s->about->conf->redis);
+	sentence_put(s, "): let go before the Sentinels see it down, as expedite-failover orders");
+}
+
+static void
 put_mismatch(struct sentence *s)
 {
 	int at = -1, n = 0;
@@ -365,6 +373,9 @@ put_reason(struct sentence *s, enum core_reason reason)
 		return;
 	case WHY_REDIS_NOT_MASTER:
 		put_redis(s);
+		return;
+	case WHY_REDIS_GONE:
+		put_gone(s);
 		return;
 	case WHY_LINK_DOWN:
 		sentence_put(s, "interface %s is down or gone", s->about->conf->interface);

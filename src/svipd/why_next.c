@@ -53,6 +53,9 @@ why_next(const struct why_about *a, char out[WHY_TEXT_MAX])
 		    "check that Redis answers at %s, and the user and password for it",
 		    svip_host_text(&a->conf->redis, host));
 		return out;
+	case WHY_REDIS_GONE:
+		next = "see Redis' log; another node takes as soon as Sentinel has failed over";
+		break;
 	case WHY_LINK_DOWN:
 		snprintf(out, WHY_TEXT_MAX, "bring it up: ip link set %s up", a->conf->interface);
 		return out;

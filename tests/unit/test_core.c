@@ -1144,6 +1144,31 @@ observe_decides_and_touches_nothing(void **state)
 }
 
 static void
+a_redis_that_is_gone_ends_the_hold_until_it_says_that_it_is_a_master(void **state)
+{
+	(void)state;
+	take();
+	post_kind(EV_GONE);
+	assert_int_equal(count(ACT_DROP), 0); /* its last word was another one */
+	post_yes(EV_ROLE, false);
+	assert_int_equal(count(ACT_DROP), 0);
+	post_kind(EV_GONE);
+	lets_go(WHY_REDIS_GONE);
+	post_kind(EV_CLEAR);
+	is(CORE_BACKUP, WHY_REDIS_GONE);
+	views(&mine, 7);
+	now += 3 * WAIT;
+	views(&mine, 7);
+	post_yes(EV_ROLE, false);
+	is(CORE_BACKUP, WHY_REDIS_GONE);
+	assert_int_equal(core->inst[0].claim_id, 0);
+	post_yes(EV_ROLE, true);
+	assert_int_equal(count(ACT_HOLD), 1);
+	post_kind(EV_HELD);
+	is(CORE_MASTER, WHY_QUORUM_CONFIRMED);
+}
+
+static void
 an_instance_that_is_forgotten_lets_go(void **state)
 {
 	(void)state;
@@ -1295,6 +1320,7 @@ main(void)
 		T(on_quorum_loss_hold_goes_on_until_contradicted),
 		T(on_quorum_loss_hold_orders_nothing_beyond_the_lease_once_contradicted),
 		T(observe_decides_and_touches_nothing),
+		T(a_redis_that_is_gone_ends_the_hold_until_it_says_that_it_is_a_master),
 		T(an_instance_that_is_forgotten_lets_go),
 		T(random_events_keep_the_invariants),
 	};

@@ -310,6 +310,9 @@ the_local_redis_is_told_apart(void **state)
 	assert_non_null(strstr(why(), "has never answered"));
 	extra[0].redis_error = "connection refused";
 	assert_non_null(strstr(why(), "does not answer: connection refused"));
+	becomes(CORE_BACKUP, WHY_REDIS_GONE);
+	assert_non_null(strstr(why(), "not holding: nobody listens any more where the local Redis was (10.0.0.11:6379)"));
+	assert_non_null(strstr(next(), "Redis' log"));
 	becomes(CORE_WAITING, WHY_REDIS_NOT_MASTER);
 	assert_null(next());
 	assert_non_null(strstr(why(), "waiting: named"));
