@@ -157,9 +157,11 @@ who_does_not_hold_holds_no_writes(void **state)
 	assert_int_equal(news(1, NEWS_ELECTED), -1);
 	conf.observe = true;
 	start_with(&conf);
-	views(&mine, 7);
-	for (int i = 0; i < 10; i++, now += 200)
+	for (int i = 0; i < 10; i++, now += 200) {
+		post_yes(EV_ROLE, true);
 		views(&mine, 7);
+	}
+	assert_int_equal(core->inst[0].kernel, KERNEL_HELD);
 	assert_int_equal(news(1, NEWS_ELECTED), -1);
 }
 
