@@ -47,7 +47,7 @@ hunt()
 {
 	tried=0
 	mix=$(sed -n 's/^mix: //p' "$patches/$1".[ps]*)
-	[ -n "$mix" ] && hunt_in "$mix" $((seeds * 5 / 2)) "$2" && return
+	[ -n "$mix" ] && hunt_in "$mix" $((seeds * 8)) "$2" && return
 	for mix in all relapses lates confs traps cuts flips pauses lives single; do
 		hunt_in "$mix" $((seeds / 2)) "$2" && return
 	done

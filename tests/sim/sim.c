@@ -63,7 +63,7 @@ prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 	                                  : 1 + draw(s, HOSTS_MAX);
 	s->lease_ms = chance(s, 0.5) ? 1000 : 2000;
 	prepare_fences(s);
-	s->drift_ppm = chance(s, 0.2) ? 100000 : 10000; /* what is assumed, and half of the clocks do */
+	s->drift_ppm = chance(s, 0.2) && !s->beyond ? 100000 : 10000; /* what is assumed, and half of the clocks do */
 	s->down_after = downs[draw(s, 4)];
 	s->ambush = chance(s, 0.5) ? 0.5 : 0;
 	s->loss = losses[draw(s, 4)];
