@@ -5,7 +5,9 @@
  *
  * A tap is a packet socket for one interface and one protocol, shared by the slots there, with a
  * filter of their addresses in the kernel. Bound to a protocol it hears nothing that this host
- * sends (net/core/dev.c: only ETH_P_ALL taps do), and costs nothing for other traffic.
+ * sends (net/core/dev.c: only ETH_P_ALL taps do), and costs nothing for other traffic. To close it takes an RCU grace period,
+ * some 10 ms (packet_release(), synchronize_net()), and the end of a watch is the moment of a drop: so it stays, with a
+ * filter that lets nothing through, until it is needed again.
  */
 #include "conflict.h"
 
@@ -54,6 +56,7 @@ struct watch {
 
 struct tap {
 	int fd, ifindex, family;
+	bool idle; /* no slot that watches needs it */
 	ev_io io;
 };
 
@@ -257,12 +260,20 @@ close_tap(struct tap *t)
 	t->fd = -1;
 }
 
+/* A repeat costs nothing; to an interface that has come again the kernel doesn't bind it by itself. */
 static int
-open_socket(struct tap *t)
+bind_tap(const struct tap *t)
 {
 	struct sockaddr_ll at = { .sll_family = AF_PACKET,
 		.sll_ifindex = t->ifindex,
 		.sll_protocol = htons(t->family == 4 ? ETH_P_ARP : ETH_P_IPV6) };
+
+	return bind(t->fd, (struct sockaddr *)&at, sizeof(at)) == -1 ? -errno : 0;
+}
+
+static int
+open_socket(struct tap *t)
+{
 	int rc;
 
 	/* Protocol 0 hears nothing until the filter is there. */
@@ -270,8 +281,8 @@ open_socket(struct tap *t)
 	if (t->fd == -1)
 		return -errno;
 	rc = set_filter(t);
-	if (rc == 0 && bind(t->fd, (struct sockaddr *)&at, sizeof(at)) == -1)
-		rc = -errno;
+	if (rc == 0)
+		rc = bind_tap(t);
 	if (rc != 0) {
 		close(t->fd);
 		t->fd = -1;
@@ -285,12 +296,17 @@ open_tap(int ifindex, int family)
 	struct tap *t = NULL;
 	int rc = -EMFILE;
 
-	for (int i = 0; i < TAPS_MAX && t == NULL; i++) {
+	for (int i = 0; i < TAPS_MAX; i++) {
 		if (cf.tap[i].fd == -1)
 			t = &cf.tap[i];
+		else if (t == NULL && cf.tap[i].idle)
+			t = &cf.tap[i];
 	}
+	if (t != NULL && t->fd != -1)
+		close_tap(t);
 	if (t != NULL) {
 		t->ifindex = ifindex;
+		t->idle = false;
 		t->family = family;
 		rc = open_socket(t);
 	}
@@ -319,11 +335,17 @@ settle_tap(int ifindex, int family)
 			wanted = wanted || w->addr[k].family == family;
 	}
 	if (!wanted && t != NULL) {
-		close_tap(t);
+		if (set_filter(t) != 0) /* of no address: to nothing */
+			close_tap(t);
+		t->idle = true;
 	} else if (wanted && t == NULL) {
 		(void)open_tap(ifindex, family); /* else with the next probe */
 	} else if (wanted) {
 		int rc = set_filter(t);
+
+		if (rc == 0 && t->idle)
+			rc = bind_tap(t);
+		t->idle = false;
 
 		if (rc != 0) { /* the filter of before stays */
 			errno = -rc;
@@ -399,6 +421,10 @@ conflict_fini(void)
 		return;
 	while (cf.n_active > 0)
 		conflict_stop(cf.active[0]);
+	for (int i = 0; i < TAPS_MAX; i++) {
+		if (cf.tap[i].fd != -1)
+			close_tap(&cf.tap[i]);
+	}
 	cf.loop = NULL;
 }
 
