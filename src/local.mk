@@ -81,6 +81,8 @@ libio_a_SOURCES = \
 	%D%/io/priv.h \
 	%D%/io/rconn.c \
 	%D%/io/rconn.h \
+	%D%/io/replicas.c \
+	%D%/io/replicas.h \
 	%D%/io/reset.c \
 	%D%/io/reset.h \
 	%D%/io/resolver.c \
@@ -99,6 +101,7 @@ libio_a_SOURCES = \
 	%D%/io/seal.h \
 	%D%/io/sentinel.c \
 	%D%/io/sentinel.h \
+	%D%/io/sentinel_ask.c \
 	%D%/io/sentinel_in.h \
 	%D%/io/sentinel_known.c \
 	%D%/io/sentinel_news.c \
@@ -142,6 +145,11 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/daemon_state.h \
 	%D%/svipd/hands.c \
 	%D%/svipd/hands.h \
+	%D%/svipd/expedite.c \
+	%D%/svipd/expedite.h \
+	%D%/svipd/handing.c \
+	%D%/svipd/handover.c \
+	%D%/svipd/handover.h \
 	%D%/svipd/history.c \
 	%D%/svipd/history.h \
 	%D%/svipd/host.c \
@@ -176,6 +184,8 @@ libctl_a_SOURCES = \
 	%D%/svipctl/client.h \
 	%D%/svipctl/field.c \
 	%D%/svipctl/field.h \
+	%D%/svipctl/handover.c \
+	%D%/svipctl/handover.h \
 	%D%/svipctl/keygen.c \
 	%D%/svipctl/keygen.h \
 	%D%/svipctl/out.c \

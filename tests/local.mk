@@ -136,7 +136,9 @@ unit_tests = \
 	%D%/unit/test_decide \
 	%D%/unit/test_diag_msg \
 	%D%/unit/test_evidence \
+	%D%/unit/test_expedite \
 	%D%/unit/test_facts \
+	%D%/unit/test_handover \
 	%D%/unit/test_frames \
 	%D%/unit/test_heartbeat \
 	%D%/unit/test_holds \
@@ -147,6 +149,7 @@ unit_tests = \
 	%D%/unit/test_peer \
 	%D%/unit/test_priv \
 	%D%/unit/test_rconn \
+	%D%/unit/test_replication_reply \
 	%D%/unit/test_report \
 	%D%/unit/test_rtnl_msg \
 	%D%/unit/test_script \
@@ -166,6 +169,8 @@ LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_digest_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_files_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_expedite_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_handover_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_report_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_svipctl_LDADD = $(SVIPCTL_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_why_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)

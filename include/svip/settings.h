@@ -87,6 +87,8 @@ struct settings {
 	struct svip_addr group;
 	uint16_t port;             /* UDP, multicast and unicast */
 	bool hold_writes;          /* at the local Redis, while a failover of it runs */
+	bool handover_on_stop;
+	svip_ms expedite_ms;       /* the local Redis gone for so long is let go; 0: never */
 	bool unicast;
 	int ttl_min;               /* least TTL accepted; 255 by default */
 

@@ -38,8 +38,7 @@ struct local_redis {
 	struct ev_loop *loop;
 	struct set_auth auth;
 	struct ev_timer tick;
-	local_redis_role *role;
-	local_redis_writes *writes;
+	const struct local_redis_owner *owner;
 	void *ctx;
 	int n;
 	struct link *link[SVIP_INSTANCES_MAX];
@@ -51,7 +50,7 @@ tell(struct link *l, svip_ms asked, bool master, enum reply_fault fault, const c
 	l->master = master;
 	l->fault = fault;
 	snprintf(l->text, sizeof(l->text), "%s", text);
-	l->set->role(l->set->ctx, l->index, asked, master, fault, l->text);
+	l->set->owner->role(l->set->ctx, l->index, asked, master, fault, l->text);
 }
 
 static void ask(struct link *);
@@ -107,13 +106,13 @@ on_writes(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked
 	(void)asked;
 	if (reply == NULL) {
 		if (tag != WRITES_ASK)
-			l->set->writes(
+			l->set->owner->writes(
 			    l->set->ctx, l->index, (svip_ms)tag, REPLY_NO_CONNECTION, "");
 		return;
 	}
 	if (reply->type == REDIS_REPLY_ERROR)
 		fault = REPLY_ERROR;
-	l->set->writes(l->set->ctx, l->index, tag == WRITES_ASK ? -1 : (svip_ms)tag, fault,
+	l->set->owner->writes(l->set->ctx, l->index, tag == WRITES_ASK ? -1 : (svip_ms)tag, fault,
 	    fault == REPLY_FINE ? "" : reply_text(reply, fault, text));
 }
 
@@ -162,6 +161,42 @@ local_redis_may_hold_writes(struct local_redis *set, int instance)
 	pause_writes(l, 0, WRITES_ASK);
 }
 
+/* ---- replicas ---- */
+
+static void
+on_info(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked)
+{
+	static struct replication_info info;
+	struct rkeep *k = ctx;
+	struct link *l = k->ctx;
+	enum reply_fault fault = replication_reply_info(reply, &info);
+	char text[REPLY_TEXT_MAX];
+
+	(void)tag;
+	l->set->owner->told(l->set->ctx, l->index, asked, &info, fault,
+	    fault == REPLY_FINE ? "" : reply_text(reply, fault, text));
+}
+
+int
+local_redis_info(struct local_redis *set, int instance)
+{
+	const char *argv[] = { "INFO", "replication" };
+	struct link *l = set->link[instance];
+
+	if (!l->keep.up)
+		return -ENOTCONN;
+	if (rconn_command(l->keep.conn, 2, argv, on_info, 0) != 0)
+		return -ENOBUFS;
+	rconn_flush(l->keep.conn);
+	return 0;
+}
+
+void
+local_redis_eager(struct local_redis *set, int instance, bool eager)
+{
+	set->link[instance]->keep.cap_ms = eager ? LOCAL_REDIS_EAGER_MS : 0;
+}
+
 static bool
 on_where(void *ctx, struct svip_addr *addr, uint16_t *port)
 {
@@ -181,6 +216,7 @@ on_up(void *ctx)
 	if (!l->said_up)
 		log_info("redis %s: connected", svip_host_text(&l->host, text));
 	l->said_up = l->said = true;
+	l->set->owner->refused(l->set->ctx, l->index, false);
 	ask(l);
 	if (l->ask_writes)
 		pause_writes(l, 0, WRITES_ASK);
@@ -192,7 +228,7 @@ on_down(void *ctx, bool was_up, enum rconn_why why, const char *error)
 	struct link *l = ctx;
 	char text[SVIP_TEXT_MAX];
 
-	(void)was_up;
+	l->set->owner->refused(l->set->ctx, l->index, !was_up && why == RCONN_REFUSED);
 	if (l->said_up || !l->said)
 		log_warning(
 		    "redis %s: %s: %s", svip_host_text(&l->host, text), rconn_why_word(why), error);
@@ -225,7 +261,7 @@ local_redis_timing(struct local_redis *set, svip_ms poll_ms)
 
 struct local_redis *
 local_redis_init(struct ev_loop *loop, const struct set_auth *auth, svip_ms poll_ms,
-    local_redis_role *role, local_redis_writes *writes, void *ctx)
+    const struct local_redis_owner *owner, void *ctx)
 {
 	struct local_redis *set = calloc(1, sizeof(*set));
 
@@ -233,8 +269,7 @@ local_redis_init(struct ev_loop *loop, const struct set_auth *auth, svip_ms poll
 		return NULL;
 	set->loop = loop;
 	set->auth = *auth;
-	set->role = role;
-	set->writes = writes;
+	set->owner = owner;
 	set->ctx = ctx;
 	ev_init(&set->tick, on_tick);
 	set->tick.data = set;

@@ -6,7 +6,7 @@
 #include <ev.h>
 #include <svip/settings.h>
 
-#include "wire/sentinel_reply.h"
+#include "wire/replication_reply.h"
 
 struct local_redis;
 
@@ -24,9 +24,23 @@ typedef void local_redis_role(
 typedef void local_redis_writes(
     void *ctx, int instance, svip_ms ms, enum reply_fault, const char *text);
 
+/* Redis' answer to local_redis_info(), or why there is none: asked as above. Not kept. */
+typedef void local_redis_told(void *ctx, int instance, svip_ms asked,
+    const struct replication_info *, enum reply_fault, const char *text);
+
+/* An attempt to connect has ended, or a connection was lost. yes: nobody listens there (ECONNREFUSED). */
+typedef void local_redis_refused(void *ctx, int instance, bool yes);
+
+struct local_redis_owner {
+	local_redis_role *role;
+	local_redis_writes *writes;
+	local_redis_told *told;
+	local_redis_refused *refused;
+};
+
 /* NULL: no memory. */
 struct local_redis *local_redis_init(struct ev_loop *, const struct set_auth *, svip_ms poll_ms,
-    local_redis_role *, local_redis_writes *, void *ctx);
+    const struct local_redis_owner *, void *ctx);
 void local_redis_fini(struct local_redis *);
 
 /* Adds an instance at the end and returns its index, or -ENOMEM. The host must be numeric (else -EINVAL). */
@@ -47,6 +61,13 @@ int local_redis_hold_writes(struct local_redis *, int instance, svip_ms ms);
 int local_redis_give_writes_back(struct local_redis *, int instance);
 /* Asks whether this Redis would, and lets its user; now, and whenever a connection is made. Holds nothing. */
 void local_redis_may_hold_writes(struct local_redis *, int instance);
+
+/* Asks for INFO replication. 0: sent, the answer follows; -ENOTCONN, -ENOBUFS. */
+int local_redis_info(struct local_redis *, int instance);
+
+/* eager: without a connection the next attempt always comes within LOCAL_REDIS_EAGER_MS. */
+enum { LOCAL_REDIS_EAGER_MS = 50 };
+void local_redis_eager(struct local_redis *, int instance, bool eager);
 
 struct local_redis_status {
 	const char *state;     /* "connected", "connecting", "refused", "auth-refused", … */

@@ -20,12 +20,12 @@ arm(struct rkeep *k, svip_ms wait)
 static svip_ms
 backoff(const struct rkeep *k, bool slow)
 {
-	svip_ms wait = RKEEP_RETRY_MS;
+	svip_ms wait = RKEEP_RETRY_MS, cap = k->cap_ms > 0 ? k->cap_ms : RKEEP_RETRY_CAP_MS;
 
-	for (int i = 1; i < k->failures && wait < RKEEP_RETRY_CAP_MS; i++)
+	for (int i = 1; i < k->failures && wait < cap; i++)
 		wait *= 2;
-	if (wait > RKEEP_RETRY_CAP_MS)
-		wait = RKEEP_RETRY_CAP_MS;
+	if (wait > cap)
+		wait = cap;
 	if (slow)
 		wait = RKEEP_REFUSED_MS;
 	return wait / 2 + (svip_ms)randombytes_uniform((uint32_t)(wait / 2 + 1));

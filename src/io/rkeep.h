@@ -42,6 +42,7 @@ struct rkeep {
 	struct rconn *conn; /* NULL: off, or waiting */
 	struct ev_timer retry;
 	bool on, up;
+	svip_ms cap_ms;     /* of the back-off; 0: RKEEP_RETRY_CAP_MS */
 	int failures;       /* since the last proof of life */
 	svip_ms attempted;  /* last attempt */
 	unsigned connects;  /* how often it came up */

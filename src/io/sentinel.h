@@ -14,9 +14,23 @@
 #include <svip/core.h>
 #include <svip/settings.h>
 
-#include "wire/sentinel_reply.h"
+#include "wire/replication_reply.h"
 
 struct sentinels;
+
+/* What can be asked of one Sentinel about an instance: SENTINEL REPLICAS, CKQUORUM, FAILOVER. */
+enum sentinel_question { SENTINEL_REPLICAS, SENTINEL_CKQUORUM, SENTINEL_FAILOVER };
+
+/* Its answer. */
+struct sentinel_answer {
+	enum sentinel_question question;
+	enum reply_fault fault;           /* of REPLICAS; of the others only REPLY_NO_CONNECTION: it was lost before */
+	bool sent;                        /* the question had left this host */
+	enum replication_verdict verdict; /* of CKQUORUM and FAILOVER */
+	char text[REPLY_TEXT_MAX];        /* a refusal's words, clean */
+	int n;                            /* may be above REPLICATION_MAX */
+	struct replication_candidate replica[REPLICATION_MAX];
+};
 
 /*
  * Called from the event loop. sentinel and instance are indices. The owner may call sentinel_poll() in
@@ -40,6 +54,8 @@ struct sentinel_owner {
 	void (*session)(void *ctx, int sentinel);
 	/* Is this endpoint the instance's Redis on this node? */
 	bool (*is_me)(void *ctx, int instance, const struct svip_host *);
+	/* The answer to sentinel_ask(). Not kept. */
+	void (*answer)(void *ctx, int sentinel, int instance, const struct sentinel_answer *);
 };
 
 struct sentinel_conf {
@@ -66,6 +82,10 @@ void sentinel_timing(struct sentinels *, svip_ms poll_ms, svip_ms lease_ms);
 
 /* Asks every Sentinel about the instance now. Cheap to call often: many hints become one question. */
 void sentinel_poll(struct sentinels *, int instance);
+
+/* Asks one Sentinel. 0: the answer follows, unless the instance is removed; -ENOTCONN; -ENOBUFS. */
+int sentinel_ask(struct sentinels *, int sentinel, int instance, enum sentinel_question);
+bool sentinel_connected(const struct sentinels *, int sentinel);
 
 /* ---- for status ---- */
 

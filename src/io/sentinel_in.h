@@ -5,6 +5,7 @@
  * sentinel.c        the set: instances, addresses, status
  * sentinel_query.c  questions, answers, the spare connection
  * sentinel_news.c   events
+ * sentinel_ask.c    questions of other kinds, to one Sentinel
  * sentinel_known.c  which Sentinels a Sentinel knows
  */
 #ifndef IO_SENTINEL_IN_H

@@ -14,6 +14,7 @@
 #include "check.h"
 #include "client.h"
 #include "field.h"
+#include "handover.h"
 #include "keygen.h"
 #include "out.h"
 #include "show.h"
@@ -53,6 +54,8 @@ static const struct command commands[] = {
 	{ "reload", "", "read the configuration again: all of it or nothing", 0, 0, RELOAD_LIMIT_S,
 	    show_message, false },
 	{ "maintenance", "on|off", "keep this node from taking, or end that", 1, 1, LIMIT_S,
+	    show_message, false },
+	{ "handover", "NAME [SECONDS]", "give a master held here to a replica, losing no write", 1, 2, LIMIT_S,
 	    show_message, false },
 	{ "client-reconfig", "ARG...", "a hint by Sentinel, with its seven arguments", 7, 7,
 	    HINT_LIMIT_S, show_message, true },
@@ -248,6 +251,11 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 	}
 	if (strcmp(c->name, "check") == 0)
 		return check(socket, json);
+	if (strcmp(c->name, "handover") == 0) {
+		char line[LINE_MAX_BYTES];
+
+		return make_line(c, n, arg, line) ? handover(socket, json, line, arg[0]) : EXIT_USAGE;
+	}
 	if (c->show == NULL)
 		return keygen(n > 0 ? arg[0] : NULL);
 	status = ask(c, socket, json, n, arg);

@@ -15,6 +15,7 @@
 #include "io/vip.h"
 #include "report.h"
 #include "check.h"
+#include "handover.h"
 #include "wire/ctl_request.h"
 
 static int
@@ -119,6 +120,42 @@ check(bool again)
 	return text;
 }
 
+static int
+find_slot(const char *name)
+{
+	const struct daemon_state *d = daemon_state();
+
+	for (int i = 0; i < d->core.conf.n_instances; i++) {
+		if (strcmp(d->slot[d->slot_of[i]].conf.name, name) == 0)
+			return d->slot_of[i];
+	}
+	return -1;
+}
+
+/* The first request begins it, the others ask how far it is until it isn't running any more. */
+static char *
+handover(const struct ctl_request *r)
+{
+	svip_ms limit = r->seconds > 0 ? (svip_ms)r->seconds * 1000 : HANDOVER_LIMIT_MS;
+	int s = find_slot(r->name);
+	json_t *j;
+	char *text;
+
+	if (s == -1)
+		return report_error("unknown-name", "no such instance here");
+	if (daemon_state()->stopping)
+		return report_error("handover-failed", "svipd is stopping");
+	if (!r->progress && !daemon_handover(s, limit))
+		return report_error("handover-running", "a handover of it is under way");
+	j = daemon_handover_json(s);
+	if (j == NULL)
+		return report_error("bad-request", "there has been no handover of it");
+	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
+	text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	return text;
+}
+
 char *
 daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 {
@@ -130,7 +167,7 @@ daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 		return report_error(err.word, err.message);
 	if (!ctl_request_permitted(&r, caller->uid, getuid()))
 		return report_error("not-permitted", "only root and the daemon's own user may change something");
-	if (ctl_request_usage(r.command)->changes)
+	if (ctl_request_usage(r.command)->changes && !r.progress)
 		log_notice("control: \"%s\" by uid %u, pid %d", line, (unsigned)caller->uid, (int)caller->pid);
 	switch (r.command) {
 	case CTL_CHECK:
@@ -139,6 +176,8 @@ daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 		return reload();
 	case CTL_MAINTENANCE:
 		return maintenance(r.on);
+	case CTL_HANDOVER:
+		return handover(&r);
 	case CTL_CLIENT_RECONFIG:
 		return client_reconfig(r.name);
 	case CTL_STATUS:

@@ -189,6 +189,11 @@ put_all(const struct settings *s, const struct set_instance *const *v, bool host
 	fprintf(to, "on-quorum-loss = \"%s\"\nobserve = \"%s\"\n",
 	    s->hold_on_quorum_loss ? "hold" : "release", on_off(s->observe));
 	fprintf(to, "hold-writes = \"%s\"\n", on_off(s->hold_writes));
+	put_string(to, "handover-on-stop", on_off(s->handover_on_stop));
+	if (s->expedite_ms > 0)
+		put_ms(to, "expedite-failover", s->expedite_ms);
+	else
+		put_string(to, "expedite-failover", "off");
 	put_heartbeats(s, to);
 	put_string(to, "sentinel-user", s->sentinel_auth.user);
 	put_string(to, "sentinel-password-file", s->sentinel_auth.file);

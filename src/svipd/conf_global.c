@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "conf_in.h"
+#include "expedite.h"
 #include "io/seal.h"
 
 enum {
@@ -197,6 +198,19 @@ read_drift(struct conf_loader *l)
 }
 
 static void
+read_expedite(struct conf_loader *l)
+{
+	const struct conf_entry *e;
+	const struct conf_value *v = conf_one(&l->tree->global, "expedite-failover", &e);
+
+	bool on;
+
+	if (v != NULL && (conf_value_bool(v->text, &on) != NULL || on))
+		conf_duration(l, &l->tree->global, "expedite-failover", EXPEDITE_LEAST_MS, EXPEDITE_MOST_MS,
+		    &l->set->expedite_ms);
+}
+
+static void
 read_modes(struct conf_loader *l)
 {
 	static const char *const levels[] = { "error", "warning", "notice", "info", "debug" };
@@ -206,6 +220,8 @@ read_modes(struct conf_loader *l)
 
 	l->set->hold_writes = true;
 	conf_bool(l, "hold-writes", &l->set->hold_writes);
+	conf_bool(l, "handover-on-stop", &l->set->handover_on_stop);
+	read_expedite(l);
 	conf_bool(l, "observe", &l->set->observe);
 	if (v != NULL) {
 		l->set->hold_on_quorum_loss = strcmp(v->text, "hold") == 0;

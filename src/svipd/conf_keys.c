@@ -22,6 +22,8 @@ static const struct conf_key keys[] = {
 	{ "on-quorum-loss", CONF_GLOBAL, false, "release" },
 	{ "on-conflict", CONF_GLOBAL | CONF_VIP, false, "defend" },
 	{ "hold-writes", CONF_GLOBAL, false, "on" },
+	{ "handover-on-stop", CONF_GLOBAL, false, "off" },
+	{ "expedite-failover", CONF_GLOBAL, false, "off" },
 	{ "reset-connections", CONF_GLOBAL | CONF_VIP, false, "on" },
 	{ "observe", CONF_GLOBAL, false, "off" },
 	{ "heartbeat", CONF_GLOBAL, false, "500ms" },

@@ -151,6 +151,7 @@ carry_out(const struct core_action *a)
 		return;
 	case ACT_STATE:
 		daemon_watch(s);
+		hands_eager(s);
 		/* fall through */
 	case ACT_VOID:
 		assert(d.n_told < CORE_ACTIONS_MAX);
@@ -392,6 +393,7 @@ daemon_slot_remove(int s)
 {
 	int i = d.slot[s].index, last = d.core.conf.n_instances - 1;
 
+	daemon_handing_forget(s);
 	hands_remove(s);
 	core_remove(&d.core, i);
 	if (i != last) { /* the core has moved its last one */
@@ -603,10 +605,17 @@ on_stop_limit(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 void
-daemon_stop(const char *cause)
+daemon_stop(const char *cause, bool hand_over)
 {
 	if (d.stopping)
 		return;
+	if (hand_over && d.set->handover_on_stop && !d.handing_over) {
+		d.handing_over = true;
+		log_notice("%s: handing over what this node holds", cause);
+		if (daemon_handover_all())
+			return;
+	}
+	daemon_handover_end();
 	d.stopping = true;
 	log_notice("stopping: %s", cause);
 	sdnotify_send("STOPPING=1");
@@ -652,6 +661,7 @@ void
 daemon_fini(void)
 {
 	selftest_fini();
+	daemon_handing_fini();
 	/* What the kernel keeps though it shouldn't stays fenced. */
 	hands_fini(d.leaving || !all_clear());
 	holds_fini();

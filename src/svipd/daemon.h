@@ -30,8 +30,9 @@ bool daemon_init(struct ev_loop *, struct settings *, const struct daemon_option
 /* Looks at the kernel, removes left-overs, and begins to ask. */
 void daemon_start(void);
 
-/* Lets everything go, tells the peers and the scripts, and ends the loop when that is done. */
-void daemon_stop(const char *cause);
+/* Lets everything go, tells the peers and the scripts, and ends the loop when that is done. hand_over: as far as `handover-on-stop`
+ * asks for it, masters are handed over before; a second call doesn't wait for that. */
+void daemon_stop(const char *cause, bool hand_over);
 
 /* Ends the loop and leaves everything in the kernel as it is, for a successor that starts at once. Without one the
  * leases end it. */

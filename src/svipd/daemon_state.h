@@ -12,6 +12,7 @@
 #include "history.h"
 #include "io/log.h"
 #include "io/steady.h"
+#include "wire/sentinel_reply.h"
 
 enum { DAEMON_EVENTS_MAX = 2 * SVIP_INSTANCES_MAX + 64 }; /* the kernel's answers waiting for the core */
 
@@ -54,7 +55,7 @@ struct daemon_state {
 
 	svip_ms started;
 	struct steady steady;
-	bool stopping, leaving;
+	bool stopping, leaving, handing_over;
 };
 
 struct daemon_state *daemon_state(void);
@@ -85,6 +86,26 @@ void daemon_watch(int slot);
 /* The self-test: begins one, logs it at its end; and its table. */
 void daemon_check(void);
 struct json_t *daemon_check_json(void);
+
+/* Begins to hand the slot's master over, within limit_ms in all. False: that is under way, or no memory. */
+bool daemon_handover(int slot, svip_ms limit_ms);
+/* The last one's steps; NULL: there was none. */
+struct json_t *daemon_handover_json(int slot);
+/* All that this node holds, before it stops: daemon_stop() follows when they have ended. False: nothing to do. */
+bool daemon_handover_all(void);
+void daemon_handover_end(void); /* gives up those that run */
+void daemon_handing_forget(int slot);
+void daemon_handing_fini(void);
+
+/* For handovers and early failovers: what the hands hear. */
+struct sentinel_answer;
+struct replication_info;
+void daemon_sentinel_answer(int slot, int sentinel, const struct sentinel_answer *);
+void daemon_redis_told(int slot, const struct replication_info *, enum reply_fault, const char *text);
+bool daemon_writes_told(int slot, bool wait, const char *text); /* true: for a handover, which tells of it */
+void daemon_failover_aborted(int slot, int sentinel);
+void daemon_refused(int slot, bool refused); /* an attempt to connect to the local Redis has ended */
+bool daemon_keeps_writes(int slot);          /* a handover has them wait, and must say when they go on */
 
 /* The answer to one line on the control socket (malloc'd JSON). */
 struct control_caller;

@@ -37,6 +37,12 @@ hands_sentinels(void)
 	return sentinels;
 }
 
+struct local_redis *
+hands_redis(void)
+{
+	return redis;
+}
+
 /* Asked before each frame: the lease first. */
 static bool
 may_announce(void *ctx, int s)
@@ -245,6 +251,8 @@ on_news(void *ctx, int sentinel, int i, enum sentinel_news news, const struct sv
 		ev.to = *to;
 	note_news(sentinel, i, news);
 	daemon_post(&ev);
+	if (news == NEWS_ABORTED)
+		daemon_failover_aborted(daemon_state()->slot_of[i], sentinel);
 }
 
 static void
@@ -332,8 +340,15 @@ is_me(void *ctx, int i, const struct svip_host *host)
 	return host->port == s->conf.redis.port;
 }
 
+static void
+on_answer(void *ctx, int sentinel, int i, const struct sentinel_answer *answer)
+{
+	(void)ctx;
+	daemon_sentinel_answer(daemon_state()->slot_of[i], sentinel, answer);
+}
+
 static const struct sentinel_owner sentinel_owner = { on_view, on_fault, on_news, on_pong,
-	on_listening, on_session, is_me };
+	on_listening, on_session, is_me, on_answer };
 
 /* ---- the local Redis ---- */
 
@@ -361,7 +376,7 @@ hands_writes(int s, svip_ms until)
 	svip_ms left = until - clock_ms();
 	int rc;
 
-	if (!d->set->hold_writes)
+	if (!d->set->hold_writes || (left <= 0 && daemon_keeps_writes(s)))
 		return;
 	rc = left > 0 ? local_redis_hold_writes(redis, slot->index, left)
 	              : local_redis_give_writes_back(redis, slot->index);
@@ -378,7 +393,7 @@ on_writes(void *ctx, int i, svip_ms ms, enum reply_fault fault, const char *text
 	bool news = (fault == REPLY_FINE) != (s->writes_error[0] == '\0');
 
 	(void)ctx;
-	if (ms > 0)
+	if (ms > 0 && daemon_state()->set->hold_writes)
 		daemon_post(&(struct core_event){
 		    .kind = EV_WRITES, .instance = i, .yes = fault == REPLY_FINE });
 	if (fault == REPLY_FINE)
@@ -386,6 +401,9 @@ on_writes(void *ctx, int i, svip_ms ms, enum reply_fault fault, const char *text
 	else
 		snprintf(s->writes_error, sizeof(s->writes_error), "%s",
 		    text[0] != '\0' ? text : reply_fault_word(fault));
+	if (ms > 0 && daemon_writes_told(daemon_state()->slot_of[i], fault == REPLY_FINE, s->writes_error) &&
+	    fault == REPLY_FINE)
+		return;
 	if (fault != REPLY_FINE && (news || ms > 0))
 		log_warning(
 		    "%s: the local Redis holds no writes back: %s", s->conf.name, s->writes_error);
@@ -397,6 +415,31 @@ on_writes(void *ctx, int i, svip_ms ms, enum reply_fault fault, const char *text
 		    s->conf.name, (long long)ms);
 	else if (fault == REPLY_FINE && ms == 0)
 		log_info("%s: clients' writes go on", s->conf.name);
+}
+
+static void
+on_told(void *ctx, int i, svip_ms asked, const struct replication_info *info,
+    enum reply_fault fault, const char *text)
+{
+	(void)ctx, (void)asked;
+	daemon_redis_told(daemon_state()->slot_of[i], info, fault, text);
+}
+
+static void
+on_refusal(void *ctx, int i, bool yes)
+{
+	(void)ctx;
+	daemon_refused(daemon_state()->slot_of[i], yes);
+}
+
+static const struct local_redis_owner redis_owner = { on_role, on_writes, on_told, on_refusal };
+
+void
+hands_eager(int s)
+{
+	const struct daemon_state *d = daemon_state();
+
+	local_redis_eager(redis, d->slot[s].index, d->set->expedite_ms > 0 && daemon_holds(s));
 }
 
 /* Whether it would, if it had to. */
@@ -563,6 +606,8 @@ hands_reload(void)
 	sentinel_auth(sentinels, &set->sentinel_auth);
 	local_redis_auth(redis, &set->redis_auth);
 	script_timeout(set->script_timeout_ms);
+	for (int i = 0; i < daemon_state()->core.conf.n_instances; i++)
+		hands_eager(daemon_state()->slot_of[i]);
 }
 
 void
@@ -605,7 +650,7 @@ hands_init(struct ev_loop *loop, char *why, size_t size)
 	if (rc != 0)
 		return failed(why, size, "heartbeat socket", rc);
 	sentinels = sentinel_init(loop, &conf, &sentinel_owner, NULL);
-	redis = local_redis_init(loop, &set->redis_auth, set->poll_ms, on_role, on_writes, NULL);
+	redis = local_redis_init(loop, &set->redis_auth, set->poll_ms, &redis_owner, NULL);
 	if (sentinels == NULL || redis == NULL)
 		return failed(why, size, "Sentinel connections", -ENOMEM);
 	return true;

@@ -9,6 +9,7 @@
 #include <svip/types.h>
 
 struct ev_loop;
+struct local_redis;
 struct sentinels;
 
 /* Netlink, packet sockets, heartbeats, Sentinels, the local Redis. False: why says which. */
@@ -44,6 +45,10 @@ void hands_writes(int slot, svip_ms until);
 /* Asks the Sentinels and the local Redis about an instance (the core's index) now. */
 void hands_poll(int instance);
 
+/* Whether a Redis that is gone is looked for often: as `expedite-failover` asks for it, while the slot's addresses are held. */
+void hands_eager(int slot);
+
 struct sentinels *hands_sentinels(void);
+struct local_redis *hands_redis(void);
 
 #endif

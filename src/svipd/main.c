@@ -137,7 +137,7 @@ static void
 on_stop(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	(void)loop, (void)revents;
-	daemon_stop(w->signum == SIGTERM ? "SIGTERM" : "SIGINT");
+	daemon_stop(w->signum == SIGTERM ? "SIGTERM" : "SIGINT", w->signum == SIGTERM);
 }
 
 static void

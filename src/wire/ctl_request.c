@@ -22,6 +22,8 @@ static const struct {
 	[CTL_RELOAD] = { { "reload", "", "read the configuration again", true }, 0, 0 },
 	[CTL_MAINTENANCE] = { { "maintenance", "on|off", "keep this node from taking", true }, 1,
 	    1 },
+	[CTL_HANDOVER] = { { "handover", "NAME [SECONDS|progress]", "give the master NAME, held here, to a replica", true },
+	    1, 2 },
 	[CTL_CLIENT_RECONFIG] = { { "client-reconfig",
 	                              "NAME ROLE STATE FROM-IP FROM-PORT TO-IP TO-PORT",
 	                              "a hint to ask the Sentinels now", false },
@@ -111,6 +113,21 @@ read_arguments(const char *rest, struct ctl_request *r, struct ctl_error *err)
 	return true;
 }
 
+/* "progress", or a limit in seconds. */
+static bool
+read_handover(struct ctl_request *r)
+{
+	const char *s = r->arg[1];
+
+	r->name = r->arg[0];
+	r->progress = strcmp(s, "progress") == 0;
+	if (r->n_args < 2 || r->progress)
+		return true;
+	for (; *s >= '0' && *s <= '9' && r->seconds <= CTL_HANDOVER_MOST_S; s++)
+		r->seconds = 10 * r->seconds + (*s - '0');
+	return *s == '\0' && r->seconds >= 1 && r->seconds <= CTL_HANDOVER_MOST_S;
+}
+
 bool
 ctl_request_parse(const char *line, struct ctl_request *r, struct ctl_error *err)
 {
@@ -139,6 +156,9 @@ ctl_request_parse(const char *line, struct ctl_request *r, struct ctl_error *err
 		r->on = strcmp(r->arg[0], "on") == 0;
 		if (!r->on && strcmp(r->arg[0], "off") != 0)
 			return bad(err, "bad-request", "usage: maintenance on|off");
+	} else if (r->command == CTL_HANDOVER) {
+		if (!read_handover(r))
+			return bad(err, "bad-request", "usage: handover NAME [SECONDS], from 1 to 60 of them");
 	} else if (r->n_args > 0) {
 		r->name = r->arg[0];
 	}

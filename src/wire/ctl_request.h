@@ -20,6 +20,7 @@ enum ctl_command {
 	CTL_CHECK,           /* [again]: the self-test's results; starts it anew */
 	CTL_RELOAD,          /* changes */
 	CTL_MAINTENANCE,     /* on|off; changes */
+	CTL_HANDOVER,        /* NAME [SECONDS|progress]; changes */
 	CTL_CLIENT_RECONFIG, /* Sentinel's seven arguments; a mere hint */
 	CTL_VERSION,
 	CTL_HELP,
@@ -30,6 +31,7 @@ enum {
 	CTL_ARGS_MAX = 7,
 	CTL_ARG_MAX = SVIP_NAME_MAX, /* bytes of an argument, with the NUL */
 	CTL_MESSAGE_MAX = 192,
+	CTL_HANDOVER_MOST_S = 60, /* limit of a handover */
 };
 
 /* What people read about a command. */
@@ -48,6 +50,8 @@ struct ctl_request {
 	const char
 	    *name; /* NAME, or the master's name of client-reconfig: arg[0]; NULL: not given */
 	bool on;   /* maintenance on */
+	int seconds;   /* of handover; 0: not given */
+	bool progress; /* of handover: only tell of the one there is */
 };
 
 /* Why a line is no request. word is of the closed list in svipctl(8): "unknown-command", "bad-request". */

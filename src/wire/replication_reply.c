@@ -128,6 +128,20 @@ replication_reply_candidates(
 	return REPLY_FINE;
 }
 
+bool
+replication_reply_role(const struct redisReply *r, uint64_t *offset)
+{
+	struct span role, link;
+
+	if (!reply_is_array(r, 5) || !reply_span(r->element[0], &role) ||
+	    !reply_is(role, "slave") || !reply_span(r->element[3], &link) ||
+	    !reply_is(link, "connected") || r->element[4]->type != REDIS_REPLY_INTEGER ||
+	    r->element[4]->integer < 0)
+		return false;
+	*offset = (uint64_t)r->element[4]->integer;
+	return true;
+}
+
 enum replication_verdict
 replication_reply_verdict(const struct redisReply *r)
 {

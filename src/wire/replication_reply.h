@@ -38,6 +38,9 @@ struct replication_candidate {
 enum reply_fault replication_reply_candidates(
     const struct redisReply *, struct replication_candidate out[REPLICATION_MAX], int *n);
 
+/* ROLE of a replica. False: it is none, or is not connected to its master. *offset: of all that it has, at most INT64_MAX. */
+bool replication_reply_role(const struct redisReply *, uint64_t *offset);
+
 /* SENTINEL CKQUORUM name, SENTINEL FAILOVER name (Redis' sentinel.c, sentinelCommand()). */
 enum replication_verdict {
 	REPLICATION_YES,

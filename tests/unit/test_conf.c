@@ -58,7 +58,7 @@ every_key_is_read(void **state)
 	            "nodes = { 10.0.0.12, 10.0.0.11 } key-file = /KEY\r\n"
 	            "lease = 1s poll = 250ms guard = 3s clock-drift = 0.1234% heartbeat = 1s\n"
 	            "multicast = \"239.1.2.3:9999\" unicast = no ttl-min = 64 on-quorum-loss = "
-	            "hold observe = yes on-conflict = yield-and-fault reset-connections = off\n"
+	            "hold observe = yes handover-on-stop = on expedite-failover = 1s on-conflict = yield-and-fault reset-connections = off\n"
 	            "redis = 7000 announce = r.example.com notify-timeout = 1m log-level = debug\n"
 	            "/* over\n two lines { \" */ arp { at = { 0s, 2s } refresh = 0s }\n"
 	            "vip a { interface = eth0 address = 10.0.1.1 }\n"
@@ -80,6 +80,8 @@ every_key_is_read(void **state)
 	assert_true(s->multicast && !s->unicast && s->hold_on_quorum_loss && s->observe);
 	assert_true(s->instance[0].yield_on_conflict && !s->instance[1].yield_on_conflict);
 	assert_true(!s->instance[0].reset_connections && s->instance[1].reset_connections);
+	assert_true(s->handover_on_stop);
+	assert_int_equal(s->expedite_ms, 1000);
 	assert_int_equal(s->ttl_min, 64);
 	assert_int_equal(s->script_timeout_ms, 60000);
 	assert_int_equal(s->log_level, SET_LOG_DEBUG);
@@ -106,7 +108,12 @@ static const struct {
 	{ "fense = auto", "svipd.conf:9: fense: unknown key" },
 	{ "tls { ca = x }", "svipd.conf:9: tls: unknown block" },
 	{ "tls-port = on", "svipd.conf:9: tls-port: unknown key" },
-	{ "handover-on-stop = on", "svipd.conf:9: handover-on-stop: unknown key" },
+	{ "expedite-failover = off\nlese = 2s", "svipd.conf:10: lese: unknown key" },
+	{ "metrics = on", "svipd.conf:9: metrics: unknown key" },
+	{ "expedite-failover = 99ms", "svipd.conf:9: expedite-failover: \"99ms\" is below 100ms, the least" },
+	{ "expedite-failover = 61s", "svipd.conf:9: expedite-failover: \"61s\" is above 60s, the most" },
+	{ "expedite-failover = on", "svipd.conf:9: expedite-failover:" },
+	{ "handover-on-stop = soon", "svipd.conf:9: handover-on-stop:" },
 	{ "\ncluster = x", "svipd.conf:10: cluster: given twice, first at line 1" },
 	{ "vip mymaster { }", "svipd.conf:9: vip: \"mymaster\" is given twice, first at line 5" },
 	{ "arp { }\narp { }", "svipd.conf:10: arp: given twice, first at line 9" },

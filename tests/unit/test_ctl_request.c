@@ -27,6 +27,7 @@ every_command_of_the_table_can_be_asked(void **state)
 
 		snprintf(line, sizeof(line), "%s%s", u->name,
 		    i == CTL_MAINTENANCE       ? " on"
+		    : i == CTL_HANDOVER        ? " m"
 		    : i == CTL_CLIENT_RECONFIG ? " m leader start 10.0.0.1 6379 10.0.0.2 6379"
 		                               : "");
 		assert_true(ctl_request_parse(line, &r, &err));
@@ -52,6 +53,45 @@ a_name_is_taken_and_blanks_do_not_matter(void **state)
 	}
 	assert_true(ctl_request_parse("status", &r, &err));
 	assert_null(r.name);
+}
+
+static void
+a_handover_has_a_name_and_perhaps_a_limit(void **state)
+{
+	static const struct {
+		const char *line;
+		bool good, progress;
+		int seconds;
+	} cases[] = {
+		{ "handover m", true, false, 0 },
+		{ "handover m 1", true, false, 1 },
+		{ "handover m 60", true, false, 60 },
+		{ "handover m 007", true, false, 7 },
+		{ "handover m progress", true, true, 0 },
+		{ "handover m 61", false, false, 0 },
+		{ "handover m 0", false, false, 0 },
+		{ "handover m 99999999999999999999", false, false, 0 },
+		{ "handover m 5s", false, false, 0 },
+		{ "handover m /", false, false, 0 },
+		{ "handover m :", false, false, 0 },
+		{ "handover", false, false, 0 },
+		{ "handover m 1 2", false, false, 0 },
+	};
+	struct ctl_request r;
+	struct ctl_error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(ctl_request_parse(cases[i].line, &r, &err), cases[i].good);
+		if (!cases[i].good) {
+			assert_string_equal(err.word, "bad-request");
+			continue;
+		}
+		assert_string_equal(r.name, "m");
+		assert_int_equal(r.progress, cases[i].progress);
+		assert_int_equal(r.seconds, cases[i].seconds);
+		assert_false(ctl_request_permitted(&r, 1000, 100));
+	}
 }
 
 static void
@@ -217,6 +257,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_command_of_the_table_can_be_asked),
 		cmocka_unit_test(a_name_is_taken_and_blanks_do_not_matter),
+		cmocka_unit_test(a_handover_has_a_name_and_perhaps_a_limit),
 		cmocka_unit_test(maintenance_is_on_or_off),
 		cmocka_unit_test(sentinels_seven_arguments_are_kept),
 		cmocka_unit_test(what_is_no_request_is_explained),

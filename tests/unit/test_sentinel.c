@@ -321,7 +321,7 @@ is_me(void *ctx, int instance, const struct svip_host *host)
 }
 
 static const struct sentinel_owner owner = { on_view, on_fault, on_news, on_pong, on_listening,
-	on_session, is_me };
+	on_session, is_me, NULL };
 
 static void
 on_watchdog(struct ev_loop *loop, struct ev_timer *w, int revents)
