@@ -202,7 +202,6 @@ read_expedite(struct conf_loader *l)
 {
 	const struct conf_entry *e;
 	const struct conf_value *v = conf_one(&l->tree->global, "expedite-failover", &e);
-
 	bool on;
 
 	if (v != NULL && (conf_value_bool(v->text, &on) != NULL || on))

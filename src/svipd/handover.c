@@ -476,8 +476,6 @@ catching_up(struct handover *h, const struct handover_facts *f, svip_ms now)
 	if (h->target_known)
 		lag = behind(h, &which);
 	if (h->target_known && lag == 0) {
-		if (!pick_sentinel(h, f))
-			return fail(h, FAILED, now, "%s", no_sentinel);
 		h->failover = HANDOVER_OUT;
 		enter(h, HANDOVER_ASKED, now,
 		    "all that was acknowledged is there (offset %" PRIu64

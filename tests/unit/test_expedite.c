@@ -51,11 +51,17 @@ a_hold_is_given_up_once(void **state)
 	struct expedite e = { 0 };
 
 	(void)state;
+	assert_true(expedite_begin(&e, 0, 500)); /* as it is before the first failover */
+	assert_false(expedite_begin(&e, 0, 600));
 	assert_true(expedite_begin(&e, 7, 1000));
 	assert_int_equal(expedite_ask(&e, all, 3, 1000), 0);
 	assert_int_equal(expedite_ask(&e, all, 3, 1000), -1);
 	assert_int_equal(
 	    expedite_answer(&e, 1, REPLICATION_YES, false, true, 1001), EXPEDITE_OTHER);
+	e.out = false; /* another question's */
+	assert_int_equal(
+	    expedite_answer(&e, 0, REPLICATION_YES, false, true, 1001), EXPEDITE_OTHER);
+	e.out = true;
 	assert_int_equal(
 	    expedite_answer(&e, 0, REPLICATION_YES, false, true, 1001), EXPEDITE_ACCEPTED);
 	assert_int_equal(

@@ -49,11 +49,12 @@ info_is_read(void **state)
 	struct replication_info info;
 
 	(void)state;
-	assert_int_equal(info_of("# Replication\r\nrole:master\r\nconnected_slaves:2\r\n"
-	                         "slave0:ip=10.0.0.12,port=6379,state=online,offset=1000,lag=0\r\n"
-	                         "slave1:ip=::2,port=6380,state=send_bulk,offset=0,lag=1,new\r\n"
-	                         "slave_repl_offset:5\r\nmaster_repl_offset:1234\r\nnonsense\r\n",
-	                     &info),
+	assert_int_equal(
+	    info_of("# Replication\r\nrole:master\r\nconnected_slaves:2\r\n"
+	            "slave0:,ip=10.0.0.12,,port=6379,state=online,offset=1000,lag=0\r\n"
+	            "slave1:ip=::2,port=6380,state=send_bulk,offset=0,lag=1,new\r\n"
+	            "slave_repl_offset:5\r\nmaster_repl_offset:1234\r\nnonsense\r\n",
+	        &info),
 	    REPLY_FINE);
 	assert_true(info.master);
 	assert_int_equal(info.offset, 1234);
@@ -272,6 +273,9 @@ verdicts_are_read(void **state)
 		freeReplyObject(reply);
 	}
 	assert_int_equal(replication_reply_verdict(NULL), REPLICATION_NO);
+	assert_int_equal(
+	    replication_reply_verdict(&(struct redisReply){ .type = REDIS_REPLY_ERROR }),
+	    REPLICATION_NO);
 }
 
 int

@@ -67,6 +67,21 @@ a_move_leaves_them_waiting_until_redis_is_a_replica(void **state)
 	assert_int_equal(told(), SVIP_LONG_AGO);
 }
 
+/* A successor's, before its first ROLE: whether writes are acknowledged isn't known. */
+static void
+a_hold_whose_redis_was_never_asked_is_ended_by_one_sentinel(void **state)
+{
+	struct core_conf conf = standard();
+
+	(void)state;
+	core_init(core, &conf, &id, now);
+	post_yes(EV_LINK, true);
+	post(&(struct core_event){ .kind = EV_INHERIT, .epoch = 7, .until = now + LEASE / 2 });
+	is(CORE_MASTER, WHY_TAKEN_OVER);
+	view(1, &theirs, 8);
+	lets_go(WHY_NEWER_EPOCH);
+}
+
 static void
 answered(bool yes)
 {
@@ -83,6 +98,23 @@ while_they_wait_one_sentinel_alone_does_not_end_a_hold(void **state)
 	answered(true);
 	view(1, &theirs, 8);
 	assert_int_equal(core->inst[0].kernel, KERNEL_HELD);
+	view(0, &theirs, 8);
+	lets_go(WHY_NEWER_EPOCH);
+}
+
+static void
+a_sentinel_that_was_never_heard_is_none_that_shows_a_newer_epoch(void **state)
+{
+	(void)state;
+	view(0, &mine, 7);
+	view(1, &mine, 7);
+	yield_from(1);
+	yield_from(2);
+	post_kind(EV_HELD);
+	news(1, NEWS_ELECTED);
+	answered(true);
+	view(1, &theirs, 8);
+	assert_int_equal(count(ACT_DROP), 0);
 	view(0, &theirs, 8);
 	lets_go(WHY_NEWER_EPOCH);
 }
@@ -183,6 +215,8 @@ main(void)
 		T(a_try_holds_them_for_a_moment_and_an_election_for_longer),
 		T(an_end_of_the_failover_gives_them_back),
 		T(a_move_leaves_them_waiting_until_redis_is_a_replica),
+		T(a_sentinel_that_was_never_heard_is_none_that_shows_a_newer_epoch),
+		T(a_hold_whose_redis_was_never_asked_is_ended_by_one_sentinel),
 		T(while_they_wait_one_sentinel_alone_does_not_end_a_hold),
 		T(who_is_named_and_claims_ends_a_hold_at_once),
 		T(without_redis_word_one_sentinel_is_enough),
