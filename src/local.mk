@@ -112,6 +112,8 @@ libio_a_SOURCES = \
 	%D%/io/steady.h \
 	%D%/io/tcp.c \
 	%D%/io/tcp.h \
+	%D%/io/unreachable.c \
+	%D%/io/unreachable.h \
 	%D%/io/vip.c \
 	%D%/io/vip.h
 

@@ -304,6 +304,8 @@ vip_drop(int i)
 	struct reset r;
 
 	reset(i, &r);
+	if (p->wanted)
+		v.call.going(v.ctx, i);
 	/* First what this program has put there, at once; then look whether anything is left. */
 	p->wanted = p->there = false;
 	if (p->ifindex != 0)
@@ -805,6 +807,50 @@ vip_local_on(const struct svip_addr *a)
 			return v.table[t].ifindex;
 	}
 	return 0;
+}
+
+static bool
+is_near(const struct rtnl_address *a, const struct svip_addr *vip)
+{
+	int whole = a->addr.prefix / 8, rest = a->addr.prefix % 8;
+
+	return a->addr.family == vip->family &&
+	       memcmp(a->addr.bytes, vip->bytes, (size_t)whole) == 0 &&
+	       (rest == 0 || ((a->addr.bytes[whole] ^ vip->bytes[whole]) >> (8 - rest)) == 0);
+}
+
+/* 0: not at all. One in a virtual address's own network is what a client of that network expects; from a link-local one nothing
+ * passes a router (RFC 4291 section 2.5.6). */
+static int
+fitness(const struct vip *p, const struct rtnl_address *a)
+{
+	if ((a->flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) != 0)
+		return 0;
+	if (a->addr.family == 6 && a->addr.bytes[0] == 0xfe && (a->addr.bytes[1] & 0xc0) == 0x80)
+		return 1;
+	for (int k = 0; k < p->n; k++) {
+		if (is_near(a, &p->addr[k]))
+			return 3;
+	}
+	return 2;
+}
+
+bool
+vip_own_address(int i, int family, struct svip_addr *out)
+{
+	const struct vip *p = &v.vip[i];
+	int best = 0;
+
+	for (int t = 0; t < v.n_table; t++) {
+		const struct rtnl_address *a = &v.table[t];
+		int fit = a->ifindex == p->ifindex && a->addr.family == family ? fitness(p, a) : 0;
+
+		if (fit > best && owner_of(&a->addr) == -1) {
+			best = fit;
+			*out = a->addr;
+		}
+	}
+	return best > 0;
 }
 
 int

@@ -22,6 +22,8 @@ struct vip_calls {
 	void (*locals)(void *ctx);                  /* this host's own addresses have changed */
 	/* Before the addresses go: the kernel doesn't reset connections (positive errno). The last moment for other means. */
 	void (*unreset)(void *ctx, int i, int err);
+	/* At a drop, right before they go: from now on nobody can connect to them here. */
+	void (*going)(void *ctx, int i);
 	/* After they have gone: n connections of clients were reset. err: 0; ETIME: some were left when the time was up; or as above. */
 	void (*reset)(void *ctx, int i, int n, int err, svip_ms took_ms);
 };
@@ -81,6 +83,10 @@ int vip_local_on(const struct svip_addr *);
 
 /* The index of the instance's interface; 0: it isn't there. */
 int vip_ifindex(int i);
+
+/* This host's own address on the instance's interface that is the best source for what it has to say about the virtual ones of this
+ * family (4, 6): no virtual one itself. False: there is none. */
+bool vip_own_address(int i, int family, struct svip_addr *);
 
 bool vip_is_virtual(const struct svip_addr *);
 

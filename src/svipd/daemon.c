@@ -29,6 +29,7 @@
 #include "io/seal.h"
 #include "io/selftest.h"
 #include "io/steady.h"
+#include "io/unreachable.h"
 #include "io/vip.h"
 
 enum {
@@ -112,6 +113,7 @@ hold(int s, const struct instance *in, svip_ms until)
 {
 	bool renewal = vip_held(s);
 
+	unreachable_stop(s);
 	if (renewal)
 		holds_note(in->id, in->hold_epoch, until);
 	else
@@ -592,7 +594,8 @@ on_stop_limit(struct ev_loop *loop, ev_timer *w, int revents)
 	static int ticks;
 
 	(void)revents;
-	if (all_clear() && script_idle()) {
+	/* Who still connects here is told for a moment that nobody does. */
+	if (all_clear() && script_idle() && unreachable_idle()) {
 		ev_break(loop, EVBREAK_ALL);
 	} else if (++ticks * 20 > STOP_LIMIT_MS) {
 		if (!all_clear())

@@ -16,6 +16,7 @@
 #include "io/script.h"
 #include "io/seal.h"
 #include "io/sentinel.h"
+#include "io/unreachable.h"
 #include "io/vip.h"
 
 enum {
@@ -67,6 +68,29 @@ on_held(void *ctx, int s)
 	daemon_post_slot(EV_HELD, s);
 }
 
+/* Before they go: who connects in the very moment must not be missed. */
+static void
+on_going(void *ctx, int s)
+{
+	int ifindex;
+	uint8_t mac[6];
+	bool ethernet;
+
+	(void)ctx;
+	if (vip_link(s, &ifindex, mac, &ethernet) && ethernet)
+		unreachable_expect(s, ifindex, mac);
+}
+
+/* This host's own address says that they are gone. */
+static void
+answer_for_gone(int s)
+{
+	struct svip_addr own4, own6;
+	bool has4 = vip_own_address(s, 4, &own4), has6 = vip_own_address(s, 6, &own6);
+
+	unreachable_begin(s, has4 ? &own4 : NULL, has6 ? &own6 : NULL);
+}
+
 static void
 on_clear(void *ctx, int s)
 {
@@ -75,6 +99,7 @@ on_clear(void *ctx, int s)
 	(void)ctx;
 	if (d->core.inst[d->slot[s].index].kernel == KERNEL_REMOVING)
 		daemon_note(s, STEP_RELEASED, NULL);
+	answer_for_gone(s);
 	daemon_post_slot(EV_CLEAR, s);
 }
 
@@ -109,6 +134,7 @@ static void
 on_stuck(void *ctx, int s, int err)
 {
 	(void)ctx;
+	unreachable_stop(s); /* one of them may be here yet */
 	post_error(EV_STUCK, s, err);
 }
 
@@ -178,7 +204,7 @@ on_reset(void *ctx, int s, int n, int err, svip_ms took_ms)
 }
 
 static const struct vip_calls vip_calls = { on_held, on_refused, on_clear, on_stuck, on_lost,
-	on_link, on_relinked, on_locals, on_unreset, on_reset };
+	on_link, on_relinked, on_locals, on_unreset, on_going, on_reset };
 
 /* ---- Sentinels ---- */
 
@@ -566,6 +592,8 @@ hands_add(int s)
 	hands_resets(s);
 	announcer_add(s, conf->name, conf->address, conf->n_addresses);
 	conflict_add(s, conf->address, conf->n_addresses);
+	if (!d->set->observe)
+		unreachable_add(s, conf->interface, conf->address, conf->n_addresses);
 	if (sentinel_add(sentinels, conf->name) < 0 || local_redis_add(redis, &conf->redis) < 0)
 		abort(); /* no memory, at a start or a reload: the kernel's lifetimes do the rest */
 	ask_writes(daemon_state()->slot[s].index);
@@ -580,6 +608,7 @@ hands_remove(int s)
 	local_redis_remove(redis, i);
 	announcer_remove(s);
 	conflict_remove(s);
+	unreachable_remove(s);
 	vip_remove(s);
 }
 
@@ -646,6 +675,7 @@ hands_init(struct ev_loop *loop, char *why, size_t size)
 	rc = conflict_init(loop, on_conflict, is_own_mac, NULL);
 	if (rc != 0)
 		return failed(why, size, "packet socket for the conflict watch", rc);
+	unreachable_init(loop);
 	rc = heartbeat_io_init(loop, set, on_heard, on_unknown, NULL);
 	if (rc != 0)
 		return failed(why, size, "heartbeat socket", rc);
@@ -664,6 +694,7 @@ hands_fini(bool leave)
 	if (redis != NULL)
 		local_redis_fini(redis);
 	heartbeat_io_fini();
+	unreachable_fini();
 	conflict_fini();
 	announcer_fini();
 	vip_fini(leave);
