@@ -103,7 +103,7 @@ struct replication_info;
 void daemon_sentinel_answer(int slot, int sentinel, const struct sentinel_answer *);
 void daemon_redis_told(int slot, const struct replication_info *, enum reply_fault, const char *text);
 bool daemon_writes_told(int slot, bool wait, const char *text); /* true: for a handover, which tells of it */
-void daemon_failover_aborted(int slot, int sentinel);
+void daemon_failover_news(int slot, int sentinel, enum sentinel_news);
 void daemon_refused(int slot, bool refused); /* an attempt to connect to the local Redis has ended */
 bool daemon_keeps_writes(int slot);          /* a handover has them wait, and must say when they go on */
 

@@ -26,6 +26,8 @@ struct handing {
 	int logged; /* lines of it */
 	struct replicas *replicas;
 	struct expedite expedite;
+	svip_ms
+	    elected; /* when a Sentinel was, to fail over; SVIP_LONG_AGO: not, or it has given up */
 };
 
 static struct handing *handing[SVIP_INSTANCES_MAX]; /* by slot; NULL: nothing yet */
@@ -37,8 +39,10 @@ handing_of(int s)
 {
 	if (handing[s] == NULL) {
 		handing[s] = calloc(1, sizeof(*handing[s]));
-		if (handing[s] != NULL)
-			handing[s]->handover.step = HANDOVER_DONE;
+		if (handing[s] == NULL)
+			return NULL;
+		handing[s]->handover.step = HANDOVER_DONE;
+		handing[s]->elected = SVIP_LONG_AGO;
 	}
 	return handing[s];
 }
@@ -337,6 +341,14 @@ look_often(void)
 	ev_timer_start(daemon_state()->loop, &look);
 }
 
+/* A Sentinel has been told already, or fails over by itself: a second order would move the master twice. */
+static bool
+under_way(int s, svip_ms now)
+{
+	return now - handing[s]->elected < HANDOVER_MOVE_MS ||
+	       (runs(s) && handing[s]->handover.failover != HANDOVER_NOT_ASKED);
+}
+
 void
 daemon_refused(int s, bool refused)
 {
@@ -346,7 +358,8 @@ daemon_refused(int s, bool refused)
 	svip_ms now = clock_ms();
 
 	if (g == NULL || !expedite_tried(&g->expedite, refused, d->set->expedite_ms, now) ||
-	    !daemon_holds(s) || !expedite_begin(&g->expedite, in->hold_epoch, now))
+	    !daemon_holds(s) || under_way(s, now) ||
+	    !expedite_begin(&g->expedite, in->hold_epoch, now))
 		return;
 	daemon_post_slot(EV_GONE, s);
 	log_warning("%s: connections to the local Redis are refused for %lld ms: it is gone, and "
@@ -403,10 +416,18 @@ daemon_writes_told(int s, bool wait, const char *text)
 }
 
 void
-daemon_failover_aborted(int s, int sentinel)
+daemon_failover_news(int s, int sentinel, enum sentinel_news news)
 {
-	if (handing[s] != NULL)
-		handover_aborted(&handing[s]->handover, sentinel);
+	struct handing *g = daemon_state()->set->expedite_ms > 0 ? handing_of(s) : handing[s];
+
+	if (g == NULL)
+		return;
+	if (news == NEWS_ELECTED)
+		g->elected = clock_ms();
+	if (news != NEWS_ABORTED)
+		return;
+	g->elected = SVIP_LONG_AGO;
+	handover_aborted(&g->handover, sentinel);
 }
 
 bool

@@ -277,8 +277,7 @@ on_news(void *ctx, int sentinel, int i, enum sentinel_news news, const struct sv
 		ev.to = *to;
 	note_news(sentinel, i, news);
 	daemon_post(&ev);
-	if (news == NEWS_ABORTED)
-		daemon_failover_aborted(daemon_state()->slot_of[i], sentinel);
+	daemon_failover_news(daemon_state()->slot_of[i], sentinel, news);
 }
 
 static void
