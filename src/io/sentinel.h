@@ -24,8 +24,9 @@ enum sentinel_question { SENTINEL_REPLICAS, SENTINEL_CKQUORUM, SENTINEL_FAILOVER
 /* Its answer. */
 struct sentinel_answer {
 	enum sentinel_question question;
-	enum reply_fault fault;           /* of REPLICAS; of the others only REPLY_NO_CONNECTION: it was lost before */
-	bool sent;                        /* the question had left this host */
+	enum reply_fault
+	    fault; /* of REPLICAS; of the others only REPLY_NO_CONNECTION: it was lost before */
+	bool sent; /* the question had left this host */
 	enum replication_verdict verdict; /* of CKQUORUM and FAILOVER */
 	char text[REPLY_TEXT_MAX];        /* a refusal's words, clean */
 	int n;                            /* may be above REPLICATION_MAX */

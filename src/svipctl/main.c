@@ -49,14 +49,14 @@ static const struct command commands[] = {
 	    false },
 	{ "why", "[NAME]", "the rule that decides, in a sentence", 0, 1, LIMIT_S, show_why, false },
 	{ "history", "[NAME]", "the last changes of state", 0, 1, LIMIT_S, show_history, false },
-	{ "check", "", "test what this kernel and network grant; exits 0 ok, 1 degraded, 2 missing", 0, 0,
-	    LIMIT_S, show_message, false },
+	{ "check", "", "test what this kernel and network grant; exits 0 ok, 1 degraded, 2 missing",
+	    0, 0, LIMIT_S, show_message, false },
 	{ "reload", "", "read the configuration again: all of it or nothing", 0, 0, RELOAD_LIMIT_S,
 	    show_message, false },
 	{ "maintenance", "on|off", "keep this node from taking, or end that", 1, 1, LIMIT_S,
 	    show_message, false },
-	{ "handover", "NAME [SECONDS]", "give a master held here to a replica, losing no write", 1, 2, LIMIT_S,
-	    show_message, false },
+	{ "handover", "NAME [SECONDS]", "give a master held here to a replica, losing no write", 1,
+	    2, LIMIT_S, show_message, false },
 	{ "client-reconfig", "ARG...", "a hint by Sentinel, with its seven arguments", 7, 7,
 	    HINT_LIMIT_S, show_message, true },
 	{ "keygen", "[FILE]", "make a key, in a new file or on stdout", 0, 1, 0, NULL, false },
@@ -254,7 +254,8 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 	if (strcmp(c->name, "handover") == 0) {
 		char line[LINE_MAX_BYTES];
 
-		return make_line(c, n, arg, line) ? handover(socket, json, line, arg[0]) : EXIT_USAGE;
+		return make_line(c, n, arg, line) ? handover(socket, json, line, arg[0])
+		                                  : EXIT_USAGE;
 	}
 	if (c->show == NULL)
 		return keygen(n > 0 ? arg[0] : NULL);

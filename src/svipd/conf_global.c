@@ -205,8 +205,8 @@ read_expedite(struct conf_loader *l)
 	bool on;
 
 	if (v != NULL && (conf_value_bool(v->text, &on) != NULL || on))
-		conf_duration(l, &l->tree->global, "expedite-failover", EXPEDITE_LEAST_MS, EXPEDITE_MOST_MS,
-		    &l->set->expedite_ms);
+		conf_duration(l, &l->tree->global, "expedite-failover", EXPEDITE_LEAST_MS,
+		    EXPEDITE_MOST_MS, &l->set->expedite_ms);
 }
 
 static void

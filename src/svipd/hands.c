@@ -426,7 +426,8 @@ on_writes(void *ctx, int i, svip_ms ms, enum reply_fault fault, const char *text
 	else
 		snprintf(s->writes_error, sizeof(s->writes_error), "%s",
 		    text[0] != '\0' ? text : reply_fault_word(fault));
-	if (ms > 0 && daemon_writes_told(daemon_state()->slot_of[i], fault == REPLY_FINE, s->writes_error) &&
+	if (ms > 0 &&
+	    daemon_writes_told(daemon_state()->slot_of[i], fault == REPLY_FINE, s->writes_error) &&
 	    fault == REPLY_FINE)
 		return;
 	if (fault != REPLY_FINE && (news || ms > 0))

@@ -18,11 +18,14 @@ static const struct {
 	[CTL_SENTINELS] = { { "sentinels", "", "the Sentinels and what they say", false }, 0, 0 },
 	[CTL_WHY] = { { "why", "[NAME]", "the rule that decides, in a sentence", false }, 0, 1 },
 	[CTL_HISTORY] = { { "history", "[NAME]", "the last changes of state", false }, 0, 1 },
-	[CTL_CHECK] = { { "check", "[again]", "what this kernel grants; again: try it anew", false }, 0, 1 },
+	[CTL_CHECK] = { { "check", "[again]", "what this kernel grants; again: try it anew",
+	                    false },
+	    0, 1 },
 	[CTL_RELOAD] = { { "reload", "", "read the configuration again", true }, 0, 0 },
 	[CTL_MAINTENANCE] = { { "maintenance", "on|off", "keep this node from taking", true }, 1,
 	    1 },
-	[CTL_HANDOVER] = { { "handover", "NAME [SECONDS|progress]", "give the master NAME, held here, to a replica", true },
+	[CTL_HANDOVER] = { { "handover", "NAME [SECONDS|progress]",
+	                       "give the master NAME, held here, to a replica", true },
 	    1, 2 },
 	[CTL_CLIENT_RECONFIG] = { { "client-reconfig",
 	                              "NAME ROLE STATE FROM-IP FROM-PORT TO-IP TO-PORT",
@@ -158,7 +161,8 @@ ctl_request_parse(const char *line, struct ctl_request *r, struct ctl_error *err
 			return bad(err, "bad-request", "usage: maintenance on|off");
 	} else if (r->command == CTL_HANDOVER) {
 		if (!read_handover(r))
-			return bad(err, "bad-request", "usage: handover NAME [SECONDS], from 1 to 60 of them");
+			return bad(err, "bad-request",
+			    "usage: handover NAME [SECONDS], from 1 to 60 of them");
 	} else if (r->n_args > 0) {
 		r->name = r->arg[0];
 	}

@@ -48,8 +48,8 @@ struct ctl_request {
 	int n_args;
 	char arg[CTL_ARGS_MAX][CTL_ARG_MAX]; /* printable ASCII without blanks */
 	const char
-	    *name; /* NAME, or the master's name of client-reconfig: arg[0]; NULL: not given */
-	bool on;   /* maintenance on */
+	    *name;     /* NAME, or the master's name of client-reconfig: arg[0]; NULL: not given */
+	bool on;       /* maintenance on */
 	int seconds;   /* of handover; 0: not given */
 	bool progress; /* of handover: only tell of the one there is */
 };
