@@ -285,7 +285,7 @@ def test_no_connect_hangs_across_planned_failovers(make_cluster, record, vip):
     for name in c.nodes:
         c.add(Listener(c.hosts[name]))
     connectors = [c.add(Connector(c.hosts["client"].ns, vip)) for _ in range(2)]
-    holder = "h1"
+    holder, longest = "h1", []
     for _ in range(MOVES):
         for connector in connectors:
             connector.wait_connected()
@@ -295,8 +295,9 @@ def test_no_connect_hangs_across_planned_failovers(make_cluster, record, vip):
         for connector in connectors:
             connector.wait_connected()
         tries = [t for connector in connectors for t in connector.tries(since)]
-        record("longest connect()", max(t["took"] for t in tries) * 1000)
+        longest.append(max(t["took"] for t in tries))
+        record("longest connect()", longest[-1] * 1000)
         record("told EHOSTUNREACH", sum(t["error"] == errno.EHOSTUNREACH for t in tries))
-        assert max(t["took"] for t in tries) < 0.2, [t for t in tries if t["took"] >= 0.2]
         c.wait_replicas(new, timeout=90)
         holder = new
+    assert max(longest) < 0.2, longest
