@@ -457,8 +457,11 @@ class Cluster:
         """The greatest config-epoch of any Sentinel."""
         return max(v["epoch"] for v in self.views(instance).values())
 
-    def wait_sentinels(self, timeout=20):
-        """Waits until all running Sentinels agree, nothing is down and a failover could succeed."""
+    def wait_sentinels(self, timeout=60):
+        """Waits until all running Sentinels agree, nothing is down and a failover could succeed.
+
+        After a failover that takes 20 s and more: 8 s until the old master is told, and INFO comes each 10 s.
+        """
         running = [n for n in self.sentinels if self.running(n, "sentinel")]
         replicas = [n for n in self.nodes if self.running(n, f"redis-{self.instances[0].port}")]
 
@@ -476,7 +479,16 @@ class Cluster:
                         return False
             return True
         for inst in self.instances:
-            wait_until(lambda: well(inst), timeout, lambda: f"all Sentinels are well: {self.views(inst)}")
+            wait_until(lambda: well(inst), timeout, lambda: f"all Sentinels are well: {self.views(inst)}\n{self.replicas(inst)}")
+
+    def replicas(self, inst):
+        """What each Sentinel says of the replicas."""
+        said = {}
+        for name in (n for n in self.sentinels if self.running(n, "sentinel")):
+            with self.redis(name, SENTINEL_PORT) as s:
+                known = [pairs(r) for r in s.call("SENTINEL", "REPLICAS", inst.name)]
+            said[name] = {r["name"]: (r["flags"], r["master-link-status"], r["master-host"]) for r in known}
+        return said
 
     def sentinel_failover(self, via=None, instance=None, timeout=20):
         """SENTINEL FAILOVER, asked again while it is refused. Returns when it was accepted."""
