@@ -186,6 +186,8 @@ libctl_a_SOURCES = \
 	%D%/svipctl/client.h \
 	%D%/svipctl/field.c \
 	%D%/svipctl/field.h \
+	%D%/svipctl/generate.c \
+	%D%/svipctl/generate.h \
 	%D%/svipctl/handover.c \
 	%D%/svipctl/handover.h \
 	%D%/svipctl/keygen.c \
@@ -199,4 +201,4 @@ libctl_a_SOURCES = \
 bin_PROGRAMS += svipctl
 svipctl_SOURCES = %D%/svipctl/main.c
 svipctl_LDADD = $(SVIPCTL_LIBS)
-SVIPCTL_LIBS = libctl.a libwire.a $(JANSSON_LIBS) $(SODIUM_LIBS)
+SVIPCTL_LIBS = libctl.a libwire.a $(HIREDIS_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)

@@ -51,8 +51,8 @@ verdict "the vocabulary includes the C library and netinet/in.h only" \
     sed -E 's/:.*[<"]/:/' | grep -vE ":($C|netinet/in\.h|svip/[a-z_]+\.h)\$")"
 verdict "libconfuse is the configuration's" "$(only 'confuse\.h' 'svipd/conf[a-z_]*\.[ch]')"
 verdict "libcap-ng is priv's" "$(only 'cap-ng\.h|sys/capability\.h' 'io/priv\.c')"
-verdict "hiredis is used as a codec, in wire and in the Redis connection" \
-    "$(only '(hiredis/)?(hiredis|read|async|sds)\.h' '(wire/[a-z_]+|io/(rconn|sentinel|local_redis))\.[ch]' ;
+verdict "hiredis is used as a codec, in wire and in the Redis connection, and by svipctl" \
+    "$(only '(hiredis/)?(hiredis|read|async|sds)\.h' '(wire/[a-z_]+|io/(rconn|sentinel|local_redis)|svipctl/generate)\.[ch]' ;
     only '(hiredis/)?(async|adapters/.*)\.h' '-')"
 verdict "libsodium is used for seals, digests, keys and random numbers" \
     "$(only 'sodium\.h' 'io/(seal|rkeep)\.c|svipd/(conf_?[a-z_]*|main)\.c|wire/[a-z_]+\.c|svipctl/[a-z_]+\.c')"

@@ -14,6 +14,7 @@
 #include "check.h"
 #include "client.h"
 #include "field.h"
+#include "generate.h"
 #include "handover.h"
 #include "keygen.h"
 #include "out.h"
@@ -59,6 +60,8 @@ static const struct command commands[] = {
 	    2, LIMIT_S, show_message, false },
 	{ "client-reconfig", "ARG...", "a hint by Sentinel, with its seven arguments", 7, 7,
 	    HINT_LIMIT_S, show_message, true },
+	{ "config", "generate", "print a configuration for what a Sentinel (--sentinel) knows", 1,
+	    1, 0, NULL, false },
 	{ "keygen", "[FILE]", "make a key, in a new file or on stdout", 0, 1, 0, NULL, false },
 	{ "version", "", "versions of svipctl and of the running svipd", 0, 0, LIMIT_S,
 	    show_version, false },
@@ -85,6 +88,9 @@ print_help(void)
 	}
 	printf("\n  -s, --socket SOCKET     svipd's socket (%s)\n"
 	       "  -j, --json              print svipd's answer as it is\n"
+	       "      --sentinel HOST:PORT    config generate: the Sentinel to ask\n"
+	       "      --sentinel-user USER, --sentinel-password-file FILE\n"
+	       "                          when it wants a password\n"
 	       "  -V, --version           print svipctl's version\n"
 	       "  -h, --help              print this\n",
 	    default_socket);
@@ -239,6 +245,25 @@ ask(const struct command *c, const char *socket, bool json, int n, char **arg)
 	return status;
 }
 
+/* Of `config generate`. */
+static struct {
+	const char *host, *user, *password_file;
+} sentinel;
+
+static int
+config(const char *what)
+{
+	if (strcmp(what, "generate") != 0) {
+		fprintf(stderr, "svipctl: config %s: not generate\n", what);
+		return EXIT_USAGE;
+	}
+	if (sentinel.host == NULL) {
+		fprintf(stderr, "usage: svipctl config generate --sentinel HOST:PORT\n");
+		return EXIT_USAGE;
+	}
+	return generate(sentinel.host, sentinel.user, sentinel.password_file);
+}
+
 static int
 run(const struct command *c, const char *socket, bool json, int n, char **arg)
 {
@@ -251,6 +276,8 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 	}
 	if (strcmp(c->name, "check") == 0)
 		return check(socket, json);
+	if (strcmp(c->name, "config") == 0)
+		return config(arg[0]);
 	if (strcmp(c->name, "handover") == 0) {
 		char line[LINE_MAX_BYTES];
 
@@ -267,9 +294,13 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 int
 main(int argc, char **argv)
 {
+	enum { OPT_SENTINEL = 256, OPT_SENTINEL_USER, OPT_SENTINEL_PASSWORD };
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "sentinel", required_argument, NULL, OPT_SENTINEL },
+		{ "sentinel-user", required_argument, NULL, OPT_SENTINEL_USER },
+		{ "sentinel-password-file", required_argument, NULL, OPT_SENTINEL_PASSWORD },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -286,6 +317,15 @@ main(int argc, char **argv)
 			break;
 		case 'j':
 			json = true;
+			break;
+		case OPT_SENTINEL:
+			sentinel.host = optarg;
+			break;
+		case OPT_SENTINEL_USER:
+			sentinel.user = optarg;
+			break;
+		case OPT_SENTINEL_PASSWORD:
+			sentinel.password_file = optarg;
 			break;
 		case 'V':
 			printf("svipctl %s\n", PACKAGE_VERSION);
