@@ -38,6 +38,7 @@ class Nemesis:
         self.cuts = Counter()   # directed pairs: how many faults cut them
         self.links = set()      # hosts with a link that is down
         self.closed = set()
+        self.refused = set()    # hosts with a file that svipd there has not taken
         self.read = Counter()   # host -> bytes of its log
         self.begun = None
         self.done = Counter()
@@ -125,8 +126,15 @@ class Nemesis:
                 raise Skip(f"{' '.join(lock)} is broken already")
         return set(wanted)
 
+    def put_right(self, host):
+        """The file that svipd has refused there goes: who starts svipd with it asks for what this fault isn't about."""
+        if host in self.refused:
+            self.refused.discard(host)
+            self.c.write_config(host)
+
     def absorb(self, host):
-        """A host goes down: what else was broken there doesn't need mending any more."""
+        """A host goes down: what else was broken there doesn't need mending any more, but its file, which outlives that."""
+        self.put_right(host)
         for entry in list(self.active):
             if any(lock[0] == host and lock[1] != "slow" for lock in entry[2]):
                 self.active.remove(entry)
@@ -176,6 +184,7 @@ class Nemesis:
     def start_program(self, host, key):
         self.note_process(host, key, "up")
         if key == "svipd":
+            self.put_right(host)
             self.note_guard(host)
             with self.kernel_of(host):
                 self.c.start_svipd(host, wait=False)
@@ -231,8 +240,11 @@ class Nemesis:
             self.c.signal(host, signal.SIGHUP)
         reload(text)
         if what in ("wrong", "refused"):
+            self.refused.add(host)
+
             def undo():
-                reload(None)
+                self.put_right(host)
+                self.c.signal(host, signal.SIGHUP)
         return f"{host}: {what}", locks, undo
 
     def _svipd_maintenance(self, fault, host, instance):

@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from netns import now, wait_until
@@ -19,6 +20,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "chaos"))
 import chaos  # noqa: E402
 import plan  # noqa: E402
 from checker import Checker  # noqa: E402
+from nemesis import Nemesis  # noqa: E402
 
 SECONDS = float(os.environ.get("SVIP_CHAOS_SECONDS", "20"))
 SEED = int(os.environ.get("SVIP_CHAOS_SEED", "70"))
@@ -287,3 +289,52 @@ def test_a_seed_is_a_plan():
         assert (faults, quiet) == plan.faults(shape, 200)
         assert all(not any(a <= f.at < b for a, b in quiet) for f in faults)
         assert any(f.at + f.lasts > g.at for f, g in zip(faults, faults[1:])), "faults overlap"
+
+
+class Paper:
+    """A cluster of which nothing is there but svipd.conf of one host, and who was started with which."""
+
+    def __init__(self, instances):
+        self.instances, self.nodes, self.sentinels, self.switch = instances, ["h1"], [], None
+        self.hosts = {"h1": SimpleNamespace(name="h1", on=True, procs={}, dir=Path("/nonexistent"))}
+        self.file, self.started = "right", []
+
+    def config(self, **settings):
+        return f"{settings}" if settings else "right"
+
+    def write_config(self, _, text=None):
+        self.file = self.config() if text is None else text
+
+    def boot(self, *_):
+        self.started.append(self.file)
+        self.hosts["h1"].on = True
+
+    def start_svipd(self, _, wait):
+        self.started.append(self.file)
+
+    def power_off(self, _):
+        self.hosts["h1"].on = False
+
+    def running(self, *_):
+        return True
+
+    def signal(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("what", ["wrong", "refused"])
+@pytest.mark.parametrize("after", ["power", "revive", None])
+def test_no_svipd_is_started_with_a_file_that_was_refused(what, after):
+    shape = plan.Shape(0, 1, (), (), plan.INSTANCES[:1], 4, 1.0, 3000, "auto")
+    c = Paper([chaos.Instance(*i) for i in shape.instances])
+    nemesis = Nemesis(c, shape, [], SimpleNamespace(note=lambda *_, **__: None))
+    nemesis.begun = now()
+    nemesis.do(plan.Fault(0, 0, "svipd reload", 60, {"host": "h1", "instance": 0, "what": what}))
+    assert c.file != "right" and len(nemesis.active) == 1
+    if after == "power":
+        nemesis.do(plan.Fault(1, 0, "power", 60, {"host": "h1", "instance": 0, "without": False}))
+    elif after == "revive":
+        nemesis.start_program("h1", "svipd")
+    nemesis.undo_all()
+    assert c.file == "right" and not nemesis.active
+    assert c.started == ([] if after is None else ["right"])
