@@ -35,6 +35,7 @@ enum {
 	RECEIVE_BUFFER =
 	    2 << 20, /* bytes, for as many SYNs as are answered; used only when they come */
 	LOG_EVERY_MS = 10000,
+	SECOND_MS = 1000,
 
 	AT_PROTOCOL4 = 23, /* from the frame's begin */
 	AT_FRAGMENT = 20,
@@ -56,9 +57,10 @@ struct slot {
 	enum phase phase;
 	int ifindex;
 	uint8_t mac[6];
-	svip_ms end;
+	svip_ms begin, end;
 	struct svip_addr own[2]; /* IPv4, IPv6; family 0: none */
-	int left;                /* answers */
+	svip_ms second;          /* its begin */
+	int left;                /* answers in this second */
 	uint32_t drop;           /* the number of this drop */
 };
 
@@ -194,6 +196,7 @@ answer(const struct tap *t, const uint8_t *frame, size_t len)
 	const struct svip_addr *own;
 	struct frames_syn syn;
 	const char *why;
+	svip_ms now = clock_ms();
 	struct slot *s;
 	int slot;
 
@@ -204,10 +207,14 @@ answer(const struct tap *t, const uint8_t *frame, size_t len)
 		return;
 	s = &u.slot[slot];
 	own = &s->own[t->family == 4 ? 0 : 1];
+	if (now >= s->second + SECOND_MS) {
+		s->second = now;
+		s->left = UNREACHABLE_MAX;
+	}
 	if (s->left == 0 || own->family != t->family || is_directed_broadcast(&syn.from, own))
 		return;
 	s->left--;
-	w->due = clock_ms() + WAIT_MS;
+	w->due = now + WAIT_MS;
 	w->slot = slot;
 	w->drop = s->drop;
 	w->tap = t;
@@ -520,7 +527,8 @@ unreachable_expect(int slot, int ifindex, const uint8_t mac[6])
 	s->drop++;
 	s->ifindex = ifindex;
 	memcpy(s->mac, mac, sizeof(s->mac));
-	s->end = clock_ms() + UNREACHABLE_MS; /* of what never begins */
+	s->begin = s->second = clock_ms();
+	s->end = s->begin + UNREACHABLE_FIRST_MS; /* of what never begins */
 	s->left = UNREACHABLE_MAX;
 	u.active[u.n_active++] = slot;
 	for (int family = 4; family <= 6; family += 2) {
@@ -542,7 +550,8 @@ unreachable_begin(int slot, const struct svip_addr *own4, const struct svip_addr
 		return;
 	s->own[0] = own4 != NULL ? *own4 : (struct svip_addr){ 0 };
 	s->own[1] = own6 != NULL ? *own6 : (struct svip_addr){ 0 };
-	s->end = clock_ms() + UNREACHABLE_MS;
+	s->begin = clock_ms();
+	s->end = s->begin + UNREACHABLE_MS;
 	s->phase = ANSWERS;
 }
 
@@ -561,5 +570,11 @@ unreachable_stop(int slot)
 bool
 unreachable_idle(void)
 {
-	return u.n_active == 0;
+	svip_ms now = clock_ms();
+
+	for (int i = 0; i < u.n_active; i++) {
+		if (now < u.slot[u.active[i]].begin + UNREACHABLE_FIRST_MS)
+			return false;
+	}
+	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * For a second after the addresses of a slot have gone: tells who still tries to connect to them here that they can't be reached,
+ * For ten seconds after the addresses of a slot have gone: tells who still tries to connect to them here that they can't be reached,
  * as a router would (ICMP host unreachable, RFC 1812 section 5.2.7.1; ICMPv6 address unreachable, RFC 4443 section 3.1). A client
  * whose neighbour cache is still the old one sends its SYN into the void else, and a Linux client again only after a second.
  *
@@ -15,8 +15,11 @@
 struct ev_loop;
 
 enum {
-	UNREACHABLE_MS = 1000,  /* from the kernel's word; the new holder's announcements are out long before */
-	UNREACHABLE_MAX = 2000, /* answers for each drop */
+	/* From the kernel's word. Longer than Sentinels need from the first newer epoch, at which a holder without a living Redis lets
+	 * go, until the next one is named: whose SYN is lost meanwhile waits 1 s, 3 s and 7 s for its repeats. */
+	UNREACHABLE_MS = 10000,
+	UNREACHABLE_FIRST_MS = 1000, /* a planned move has announced itself long before */
+	UNREACHABLE_MAX = 2000,      /* answers in each second */
 };
 
 void unreachable_init(struct ev_loop *);
@@ -42,7 +45,7 @@ void unreachable_begin(int slot, const struct svip_addr *own4, const struct svip
 /* Ends it before its time; what is kept is thrown away. A repeat costs nothing. */
 void unreachable_stop(int slot);
 
-/* No slot is at it. */
+/* No slot is in its first second: who stops needs not wait for more. */
 bool unreachable_idle(void);
 
 #endif
