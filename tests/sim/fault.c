@@ -30,6 +30,7 @@ enum fault {
 	SET,      /* a clock is set */
 	FREEZE,   /* the whole machine, which doesn't know of it */
 	CONF,     /* svipd, started again with another configuration */
+	UNSEEN,   /* a story: a master that came and went between two answers to one node */
 	FAULTS
 };
 
@@ -48,6 +49,7 @@ const struct mix fault_mixes[] = {
 	    { [CUT] = 1, [ISOLATE] = 1, [REDIS] = 1, [FORCE] = 3, [FREEZE] = 8 } },
 	{ "confs", true, false,
 	    { [CUT] = 3, [ISOLATE] = 3, [REDIS] = 1, [FORCE] = 4, [CONF] = 4 } },
+	{ "unseen", true, false, { [UNSEEN] = 1 } },
 	{ "successors", true, true, { [RESTART] = 1 } },
 	{ "single", false, false, { 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 0, 1, 1 } },
 	{ 0 },
@@ -365,6 +367,74 @@ late(struct sim *s, int x)
 	}
 }
 
+static void
+run_stall(struct sim *s, struct event *e)
+{
+	s->node[e->a].stalled[e->b] = s->now + e->n;
+}
+
+static void
+stall_from_to(struct sim *s, int x, int connection, sim_us from, sim_us to)
+{
+	queue_add(s, s->now + from,
+	    (struct event){ .run = run_stall, .a = x, .b = connection, .n = to - from });
+}
+
+/* The master is down for long, so that whoever is named next need not wait. Another one holds for a moment, is stopped, and a third
+ * one is named, which has heard no answer meanwhile: from the news it knows of two switches, from the answers of none. */
+static void
+unseen_epoch(struct sim *s, int x)
+{
+	sim_us first =
+	           s->down_after + (s->lease_ms + s->guard_ms) * MS + draw_us(s, 200 * MS, SECOND),
+	       second = first + draw_us(s, 600 * MS, 2 * SECOND);
+	int z = draw(s, s->n_nodes);
+
+	strike(s, REDIS, x, second);
+	strike_later(s, first, FORCE, x, 0);
+	strike_later(s, second - draw_us(s, 0, 50 * MS), PAUSE, z, 4 * SECOND);
+	for (int k = 0; k < 4; k++)
+		strike_later(s, second + k * MS, FORCE, x, 0);
+	for (int y = 0; y < s->n_nodes; y++) {
+		if (y != z)
+			stall_from_to(s, y, QUERY, first - draw_us(s, 0, 50 * MS),
+			    second + draw_us(s, 200 * MS, 1600 * MS));
+	}
+}
+
+/* The master is down, and up again for a moment of which the others hear nothing; then it is stopped, and another one is named. */
+static void
+unseen_return(struct sim *s, int x)
+{
+	sim_us back = s->down_after + draw_us(s, 300 * MS, 800 * MS),
+	       again = back + draw_us(s, 200 * MS, SECOND);
+
+	strike(s, chance(s, 0.7) ? ISOLATE : REDIS, x, back);
+	strike_later(s, again, PAUSE, x, 4 * SECOND);
+	for (int k = 0; k < 4; k++)
+		strike_later(s, again + k * MS, FORCE, x, 0);
+	for (int y = 0; y < s->n_nodes; y++) {
+		sim_us from = back - draw_us(s, 0, 50 * MS),
+		       to = again + draw_us(s, 50 * MS, 1500 * MS);
+
+		if (y == x)
+			continue;
+		stall_from_to(s, y, QUERY, from, to);
+		stall_from_to(s, y, EVENTS, from, to + draw_us(s, -200 * MS, SECOND));
+	}
+}
+
+static void
+unseen(struct sim *s, int x)
+{
+	for (int i = 0; i < s->n_sentinels; i++)
+		s->sentinel[i].next_failover = s->now + 8 * SECOND;
+	if (chance(s, 0.5))
+		unseen_epoch(s, x);
+	else
+		unseen_return(s, x);
+}
+
 /* x: at this host; -1: where it hurts. */
 static void
 strike(struct sim *s, enum fault f, int x, sim_us lasts)
@@ -372,7 +442,8 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 	static const char *const words[] = { "partition", "isolation", "one-way cuts", "crash",
 		"redis down", "pause", "kill", "stop", "sentinel restart", "forced failover",
 		"flips", "link down", "removal", "slow", "stall", "relapse", "trap", "restart",
-		"mute", "late", "reset", "tilt", "clock set", "freeze", "another configuration" };
+		"mute", "late", "reset", "tilt", "clock set", "freeze", "another configuration",
+		"unseen" };
 	static const bool uncut[HOSTS_MAX][HOSTS_MAX];
 	int at = x != -1 ? x : victim(s), i = draw(s, s->n_sentinels);
 	struct event e = { .run = mend, .a = at, .b = (int)f };
@@ -474,6 +545,9 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 		return;
 	case RELAPSE:
 		relapse(s, x);
+		return;
+	case UNSEEN:
+		unseen(s, named(s));
 		return;
 	case FAULTS:
 		return;

@@ -20,7 +20,7 @@ static const char usage[] =
     "usage: sim [-v] [-q] [-d] [-k] [-x] [-m MIX] [-n COUNT] [SEED]\n"
     "  -v  tell everything   -q  only the result   -d  each seed twice, compared\n"
     "  -k  a slow kernel     -x  clocks worse than is assumed: overlaps are counted, no more\n"
-    "  -m  all cuts lives pauses flips relapses lates traps successors machines single\n";
+    "  -m  all cuts lives pauses flips relapses lates traps successors machines confs unseen single\n";
 
 static bool beyond;
 
