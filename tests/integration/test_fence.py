@@ -2,7 +2,7 @@
 """The fence seen from outside: the last answer of a holder that was killed or stopped, against its lease's end; hands on
 the packet filter; a kernel without it.
 
-SVIP_FENCE_RUNS: how often each (3; the figures in doc/SAFETY.md are from 50).
+SVIP_FENCE_RUNS: how often each (3; the figures in doc/RESULTS.md are from 50).
 """
 
 import contextlib
