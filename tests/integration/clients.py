@@ -6,9 +6,12 @@ Each has a process of its own in the client's namespace and notes what it felt, 
 """
 
 import itertools
+import json
 import os
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import netns
 import redis
@@ -17,15 +20,11 @@ from netns import Child, now
 PAUSE = 0.005  # after an error, and between writes
 
 
-class Client:
-    """Runs work(client, note) again and again in a thread; what it raises is the end of a connection."""
+class Records:
+    """What a client felt. records() returns all until now, those of before included."""
 
-    def __init__(self, ns, vip, work, port=6379):
+    def __init__(self):
         self.tag = os.urandom(4).hex()
-        self._child = Child(ns, lambda child: _run(child, vip, port, work, self.tag))
-
-    def records(self):
-        return self._child.fetch()
 
     def acks(self):
         """(number, time) of every acknowledged write."""
@@ -34,14 +33,13 @@ class Client:
     def ends(self):
         return [r for r in self.records() if "end" in r]
 
-    def wait_ready(self, timeout=15):
+    def wait_ready(self, since=None, timeout=15):
         """Until it is connected, and has written if it writes."""
-        start = now()
-        netns.wait_until(lambda: any(r["t"] > start or "ready" in r for r in self.records()), timeout, "a client is there")
+        netns.wait_until(lambda: any(("ready" in r or "ack" in r) and r["t"] > (since or 0) for r in self.records()), timeout,
+                         "a client is there")
 
     def wait_writing(self, timeout=15):
-        start = now()
-        netns.wait_until(lambda: any("ack" in r and r["t"] > start for r in self.records()), timeout, "a client writes")
+        self.wait_ready(now(), timeout)
 
     def gap(self, since, until):
         """The longest time without an acknowledgement."""
@@ -53,6 +51,19 @@ class Client:
         acks = self.acks()
         there = {int(n) for n in connection.call("SMEMBERS", f"set:{self.tag}")}
         return [n for n, _ in acks if n not in there]
+
+
+# ---- redis-py ----
+
+class Client(Records):
+    """Runs work(client, note) again and again in a thread; what it raises is the end of a connection."""
+
+    def __init__(self, ns, vip, work, port=6379):
+        super().__init__()
+        self._child = Child(ns, lambda child: _run(child, vip, port, work, self.tag))
+
+    def records(self):
+        return self._child.fetch()
 
     def kill(self):
         self._child.kill()
@@ -77,8 +88,6 @@ def _run(child, vip, port, work, tag):
     while child.wait() is not None:
         pass
 
-
-# ---- redis-py ----
 
 def writes(connection, key, numbers, note):
     while True:
@@ -127,20 +136,66 @@ def subscribed(connection, key, numbers, note):
 
 # ---- redis-cli ----
 
-class Cli:
-    """redis-cli that counts: whatever was acknowledged and is forgotten makes the counter go back."""
+class Cli(Records):
+    """redis-cli that counts, begun anew when it ends: whatever was acknowledged and is forgotten makes the counter go back."""
+
+    def __init__(self, ns, vip, port=6379):
+        super().__init__()
+        self._child = Child(ns, lambda child: _cli(child, vip, port, self.tag))
+
+    def records(self):
+        return self._child.fetch()
+
+    def lost(self, connection):
+        counts = [n for n, _ in self.acks()] + [int(connection.call("GET", f"cli:{self.tag}")) + 1]
+        return [a for a, b in zip(counts, counts[1:]) if b <= a]
+
+    def kill(self):
+        self._child.kill()
+
+
+def _cli(child, vip, port, tag):
+    argv = ["redis-cli", "-h", vip, "-p", str(port), "-r", "-1", "-i", str(PAUSE), "INCR", f"cli:{tag}"]
+
+    def loop():
+        while True:
+            with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  preexec_fn=lambda: netns._enter(None)) as cli:
+                for line in cli.stdout:
+                    text = line.strip()
+                    child.records.append({"ack": [int(text)], "t": now()} if text.isdigit() else {"end": text, "t": now()})
+            time.sleep(PAUSE)
+
+    threading.Thread(target=loop, daemon=True).start()
+    while child.wait() is not None:
+        pass
+
+
+# ---- hiredis ----
+
+class Hiredis(Records):
+    """hiredis.c."""
 
     def __init__(self, ns, vip, directory, port=6379):
-        self._out = directory / "redis-cli.out"
-        self._process = netns.spawn(ns, ["redis-cli", "-h", vip, "-p", str(port), "-r", "-1", "-i", "0.005", "INCR", "cli"],
-                                    self._out)
+        super().__init__()
+        program, self._out, self._records = directory / "hiredis", directory / f"hiredis-{self.tag}.out", []
+        source = Path(__file__).parent / "hiredis.c"
+        flags = subprocess.run(["pkg-config", "--cflags", "--libs", "hiredis"], check=True, capture_output=True, text=True)
+        subprocess.run([os.environ.get("CC", "cc"), "-O1", "-D_GNU_SOURCE", "-o", str(program), str(source),
+                        *flags.stdout.split()], check=True)
+        self._process = netns.spawn(ns, [str(program), vip, str(port), f"set:{self.tag}"], self._out)
+        self._file = open(self._out)
 
-    def counts(self):
-        return [int(line) for line in self._out.read_text().split("\n")[:-1] if line.strip('"').isdigit()]
-
-    def lost(self):
-        return sum(b <= a for a, b in zip(self.counts(), self.counts()[1:]))
+    def records(self):
+        while True:
+            at = self._file.tell()
+            line = self._file.readline()
+            if not line.endswith("\n"):  # the rest comes later
+                self._file.seek(at)
+                return self._records
+            self._records.append(json.loads(line))
 
     def kill(self):
         self._process.kill()
         self._process.wait()
+        self._file.close()

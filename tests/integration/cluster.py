@@ -443,6 +443,17 @@ class Cluster:
         return {"addr": addr and self.host_of(addr[0]), "epoch": int(m["config-epoch"]), "flags": m["flags"].split(","),
                 "replicas": int(m["num-slaves"]), "sentinels": int(m["num-other-sentinels"]) + 1}
 
+    def tilt(self, name):
+        """Whether a Sentinel is in TILT, in which it does nothing for 30 s after a pause or a jump of its clock."""
+        with contextlib.suppress(OSError, RespError), self.redis(name, SENTINEL_PORT) as s:
+            return " ".join(line for line in s.call("INFO", "sentinel").split() if line.startswith("sentinel_tilt"))
+        return "no answer"
+
+    def wait_calm(self, timeout=45):
+        """Waits until no Sentinel is in TILT."""
+        running = [n for n in self.sentinels if self.running(n, "sentinel")]
+        wait_until(lambda: all("sentinel_tilt:0" in self.tilt(n) for n in running), timeout, "no Sentinel is in TILT")
+
     def views(self, instance=None):
         """sentinel_view() of each Sentinel that answers."""
         found = {n: self.sentinel_view(n, instance) for n in self.sentinels}
@@ -534,7 +545,7 @@ class Cluster:
     def describe(self):
         """A few lines for messages: who holds, what each svipd says."""
         lines = [f"{v}: {sorted(self.holders(v))}" for v in self.all_vips()]
-        lines += [f"sentinel {n}: {v}" for n, v in self.views().items()]
+        lines += [f"sentinel {n}: {v} {self.tilt(n)}" for n, v in self.views().items()]
         for name in self.nodes:
             if self.running(name):
                 try:

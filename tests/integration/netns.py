@@ -178,8 +178,9 @@ class Child:
             order = ready.pop(self._end.fileno(), None)
             if self._asked and not ready:
                 self._asked = False
-                self._reply({"records": self.records})
-                self.records = []
+                n = len(self.records)  # a thread of work() may add some meanwhile
+                self._reply({"records": self.records[:n]})
+                del self.records[:n]
                 return []
             if order is None or self._asked:
                 return list(ready)
