@@ -97,6 +97,8 @@ kernel_named(struct sim *s, int x)
 static void
 run_excused(struct sim *s, struct event *e)
 {
+	if (s->now <= s->kernel[e->a].excused_until)
+		return; /* it has been frozen again since */
 	for (int y = 0; y < s->n_nodes; y++) {
 		if (y != e->a && kernel_answers(s, y) && kernel_answers(s, e->a) &&
 		    s->now > s->kernel[y].excused_until)

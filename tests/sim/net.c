@@ -150,7 +150,7 @@ net_connect(struct sim *s, int x, int i, int c)
 	k->gen = gen;
 	k->up = true;
 	k->life = s->sentinel[i].life;
-	k->bad_since = SIM_NEVER;
+	k->bad_since = k->asked_at = SIM_NEVER;
 	if (c == EVENTS)
 		net_send(s, TO_NODE,
 		    &(struct message){
