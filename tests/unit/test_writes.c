@@ -102,6 +102,20 @@ while_they_wait_one_sentinel_alone_does_not_end_a_hold(void **state)
 	lets_go(WHY_NEWER_EPOCH);
 }
 
+/* Between the end of one order and the answer to the next clients write. */
+static void
+an_answer_counts_as_long_as_its_order(void **state)
+{
+	(void)state;
+	take();
+	news(1, NEWS_TRIES);
+	answered(true);
+	now += 500;
+	assert_int_equal(news(1, NEWS_ELECTED), now + 5000);
+	view(1, &theirs, 8);
+	lets_go(WHY_NEWER_EPOCH);
+}
+
 static void
 a_sentinel_that_was_never_heard_is_none_that_shows_a_newer_epoch(void **state)
 {
