@@ -42,11 +42,10 @@ view_of_other(struct evidence *e, const struct view *v, svip_ms listening)
 	bool quiet, same;
 
 	e->since = SVIP_NEVER;
-	e->open = false;
-	if (!v->down) {
+	if (!v->down || e->open) /* or it has named this node meanwhile, and its epoch went back */
 		end_run(e);
+	if (!v->down)
 		return;
-	}
 	if (e->run_heard != SVIP_NEVER) {
 		same = e->run_epoch == v->epoch && svip_host_same(&e->run_master, &v->master);
 		/* Still the old master, in an answer to a question asked after the switch was heard? */
