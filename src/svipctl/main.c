@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "client.h"
+#include "diff.h"
 #include "field.h"
 #include "generate.h"
 #include "handover.h"
@@ -60,8 +61,10 @@ static const struct command commands[] = {
 	    2, LIMIT_S, show_message, false },
 	{ "client-reconfig", "ARG...", "a hint by Sentinel, with its seven arguments", 7, 7,
 	    HINT_LIMIT_S, show_message, true },
+	{ "config", "diff [NODE]", "in what the configurations of other nodes differ", 1, 2, 0,
+	    NULL, false },
 	{ "config", "generate", "print a configuration for what a Sentinel (--sentinel) knows", 1,
-	    1, 0, NULL, false },
+	    2, 0, NULL, false },
 	{ "keygen", "[FILE]", "make a key, in a new file or on stdout", 0, 1, 0, NULL, false },
 	{ "version", "", "versions of svipctl and of the running svipd", 0, 0, LIMIT_S,
 	    show_version, false },
@@ -251,13 +254,19 @@ static struct {
 } sentinel;
 
 static int
-config(const char *what)
+config(const char *socket, bool json, int n, char **arg)
 {
-	if (strcmp(what, "generate") != 0) {
-		fprintf(stderr, "svipctl: config %s: not generate\n", what);
+	static char all[] = "all";
+	char line[LINE_MAX_BYTES], *node = n > 1 ? arg[1] : all;
+	const struct command asked = { .name = "config-diff" };
+
+	if (strcmp(arg[0], "diff") == 0)
+		return make_line(&asked, 1, &node, line) ? diff(socket, json, node) : EXIT_USAGE;
+	if (strcmp(arg[0], "generate") != 0) {
+		fprintf(stderr, "svipctl: config %s: not diff|generate\n", arg[0]);
 		return EXIT_USAGE;
 	}
-	if (sentinel.host == NULL) {
+	if (n > 1 || sentinel.host == NULL) {
 		fprintf(stderr, "usage: svipctl config generate --sentinel HOST:PORT\n");
 		return EXIT_USAGE;
 	}
@@ -277,7 +286,7 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 	if (strcmp(c->name, "check") == 0)
 		return check(socket, json);
 	if (strcmp(c->name, "config") == 0)
-		return config(arg[0]);
+		return config(socket, json, n, arg);
 	if (strcmp(c->name, "handover") == 0) {
 		char line[LINE_MAX_BYTES];
 

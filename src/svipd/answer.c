@@ -16,6 +16,7 @@
 #include "report.h"
 #include "check.h"
 #include "handover.h"
+#include "peers.h"
 #include "wire/ctl_request.h"
 
 static int
@@ -156,6 +157,26 @@ handover(const struct ctl_request *r)
 	return text;
 }
 
+/* As a handover's: the first request begins it. */
+static char *
+config_diff(const struct ctl_request *r)
+{
+	const char *why = NULL;
+	json_t *j;
+	char *text;
+
+	if (!r->progress)
+		why = peers_compare(r->name);
+	if (why != NULL)
+		return report_error("unknown-name", why);
+	j = peers_compared(r->name);
+	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
+	json_object_set_new(j, "ok", json_true());
+	text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	return text;
+}
+
 char *
 daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 {
@@ -172,6 +193,8 @@ daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 	switch (r.command) {
 	case CTL_CHECK:
 		return check(r.n_args > 0);
+	case CTL_CONFIG_DIFF:
+		return config_diff(&r);
 	case CTL_RELOAD:
 		return reload();
 	case CTL_MAINTENANCE:

@@ -11,6 +11,7 @@
  *   conf_global, conf_network, conf_vip, conf_script, conf_secret   tree -> settings
  *   conf_nodes, conf_check   settings as a whole, on this host
  *   conf_digest  canonical form, digests    conf        all in order
+ *   conf_compare two canonical forms
  */
 #ifndef SVIPD_CONF_IN_H
 #define SVIPD_CONF_IN_H
