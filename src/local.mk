@@ -172,6 +172,8 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/sentence.c \
 	%D%/svipd/sentence.h \
 	%D%/svipd/tell.c \
+	%D%/svipd/version.c \
+	%D%/svipd/version.h \
 	%D%/svipd/why.c \
 	%D%/svipd/why.h \
 	%D%/svipd/why_next.c
