@@ -161,6 +161,8 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/history.h \
 	%D%/svipd/host.c \
 	%D%/svipd/host.h \
+	%D%/svipd/keeper.c \
+	%D%/svipd/keeper.h \
 	%D%/svipd/named.c \
 	%D%/svipd/named.h \
 	%D%/svipd/peers.c \
