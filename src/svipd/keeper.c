@@ -21,6 +21,7 @@
 #include "host.h"
 #include "io/daemonise.h"
 #include "io/log.h"
+#include "io/priv.h"
 
 struct order {
 	enum keeper_order what;
@@ -276,12 +277,13 @@ next_order(struct order *o, int *fd)
 static _Noreturn void
 serve(void)
 {
+	char why[256];
 	struct order o;
 	int fd;
 
 	prctl(PR_SET_NAME, "svipd-keeper");
 	/* The memory is a copy of the daemon's, keys included: no debugger, no core dump. */
-	if (prctl(PR_SET_DUMPABLE, 0) != 0)
+	if (priv_drop_files(why, sizeof(why)) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)
 		_exit(1);
 	umask(077);
 	if (find_file() == 0)
