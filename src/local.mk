@@ -173,6 +173,8 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/self.c \
 	%D%/svipd/sentence.c \
 	%D%/svipd/sentence.h \
+	%D%/svipd/spread.c \
+	%D%/svipd/spread.h \
 	%D%/svipd/tell.c \
 	%D%/svipd/version.c \
 	%D%/svipd/version.h \

@@ -162,6 +162,7 @@ unit_tests = \
 	%D%/unit/test_seal \
 	%D%/unit/test_sentinel \
 	%D%/unit/test_sentinel_reply \
+	%D%/unit/test_spread \
 	%D%/unit/test_svipctl \
 	%D%/unit/test_version \
 	%D%/unit/test_why \
@@ -179,6 +180,7 @@ LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_expedite_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_handover_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_report_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_spread_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_svipctl_LDADD = $(SVIPCTL_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_version_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_why_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
