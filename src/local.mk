@@ -175,6 +175,7 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/sentence.h \
 	%D%/svipd/spread.c \
 	%D%/svipd/spread.h \
+	%D%/svipd/spreading.c \
 	%D%/svipd/tell.c \
 	%D%/svipd/version.c \
 	%D%/svipd/version.h \
@@ -193,6 +194,8 @@ svipd_LDADD = $(SVIPD_LIBS)
 # The operator's command: no core, no hands.
 noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = \
+	%D%/svipctl/apply.c \
+	%D%/svipctl/apply.h \
 	%D%/svipctl/check.c \
 	%D%/svipctl/check.h \
 	%D%/svipctl/client.c \

@@ -177,6 +177,27 @@ config_diff(const struct ctl_request *r)
 	return text;
 }
 
+/* As with a handover: the first request begins it, the others ask. */
+static char *
+config_apply(const struct ctl_request *r, int fd)
+{
+	const char *absent[CTL_ARGS_MAX], *why = NULL;
+	json_t *j;
+	char *text;
+
+	for (int i = 0; i < r->n_args; i++)
+		absent[i] = r->arg[i];
+	if (!r->progress)
+		why = daemon_spread_apply(fd, r->n_args, absent);
+	if (why != NULL)
+		return report_error("config-refused", why);
+	j = daemon_spread_json();
+	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
+	text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	return text;
+}
+
 char *
 daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 {
@@ -201,6 +222,8 @@ daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 		return maintenance(r.on);
 	case CTL_HANDOVER:
 		return handover(&r);
+	case CTL_CONFIG_APPLY:
+		return config_apply(&r, caller->fd);
 	case CTL_CLIENT_RECONFIG:
 		return client_reconfig(r.name);
 	case CTL_STATUS:

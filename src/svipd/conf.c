@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf_in.h"
+#include "version.h"
 
 /* All files into the tree: one after the other, an included file after those named before it. */
 static void
@@ -40,6 +41,7 @@ static struct settings *
 make(struct conf_tree *t, const char *file, const struct conf_host *host)
 {
 	struct conf_loader l = { .tree = t, .host = host };
+	struct version version;
 
 	l.set = calloc(1, sizeof(*l.set));
 	if (l.set == NULL) {
@@ -47,6 +49,8 @@ make(struct conf_tree *t, const char *file, const struct conf_host *host)
 		return NULL;
 	}
 	snprintf(l.set->file, sizeof(l.set->file), "%s", file);
+	version_read(t->file[0].text, t->file[0].size, &version);
+	l.set->serial = version.serial;
 	read_settings(&l);
 	if (t->report->n_faults == 0) {
 		conf_settings_sort(l.set);

@@ -131,6 +131,9 @@ void conf_file_includes(struct conf_tree *, int file);
  * Bytes read, or -errno; -EFBIG: longer; -EINVAL: not a regular file. */
 long conf_slurp(const char *name, char *buf, size_t max, void *stat_out);
 
+/* Reads up to max bytes and looks whether more would come; adds a NUL. Their number; -EFBIG, or -errno. */
+long conf_slurp_fd(int fd, char *buf, size_t max);
+
 /* ---- scanner (conf_scan.c) ---- */
 
 enum conf_token_kind {

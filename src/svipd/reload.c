@@ -206,6 +206,20 @@ refuse(char **report, const struct settings *set, const char *what)
 }
 
 bool
+daemon_fits(const char *file, char **report)
+{
+	struct daemon_state *d = daemon_state();
+	struct settings *new = daemon_read_settings(file, report);
+	const char *what;
+
+	if (new == NULL)
+		return false;
+	what = needs_restart(d->set, new);
+	settings_free(new);
+	return what == NULL || refuse(report, d->set, what);
+}
+
+bool
 daemon_reload(char **report)
 {
 	struct daemon_state *d = daemon_state();

@@ -358,7 +358,7 @@ spread_apply(struct spread *s, const char *text, size_t len, uint32_t absent, sv
 		return "another change is under way";
 	memset(s->result, 0, sizeof(s->result));
 	s->ever = true;
-	s->failed = false;
+	s->failed = s->decided = false;
 	s->absent = 0;
 	for (int i = 0; i < s->n_nodes; i++) {
 		if (s->node[i].alive)
@@ -408,6 +408,7 @@ kept_for_self(struct spread *s, const struct keeper_answer *a, svip_ms now)
 			note(s, s->self, SPREAD_DONE, s->result[s->self].report);
 		else
 			note(s, s->self, SPREAD_REFUSES, why);
+		s->decided = true;
 		s->phase = SPREAD_TELLING;
 		s->at = 0;
 		tell_next(s);

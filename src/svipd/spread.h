@@ -89,7 +89,8 @@ struct spread {
 	int at; /* whose turn it is */
 	uint32_t absent;
 	svip_ms limit;
-	bool failed, ever;
+	bool failed, decided; /* decided: there is no way back */
+	bool ever;            /* asked at all */
 	struct version next;
 	char *text;
 	size_t len;
