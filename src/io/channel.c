@@ -31,19 +31,20 @@ static const double accept_pause_s = 0.01, again_s = 10;
 _Static_assert((int)CHANNEL_TAG_LEN == (int)SEAL_BOX_TAG_LEN, "one tag");
 
 /* In this order; a guest begins at OPENING, and ends with SENDING. */
-enum phase { CONNECTING, CHALLENGE, OPENING, SENDING, HEAD, BODY };
+enum phase { CONNECTING, CHALLENGE, OPENING, SENDING, HEAD, BODY, WAITING };
 
 enum { CALLER, CALLED }; /* whose key */
 
 struct talk {
 	ev_io io;
 	ev_timer limit;
+	svip_ms limit_ms;
 	int fd;   /* -1: free */
 	int node; /* the other end */
 	bool caller;
 	enum phase phase;
 	int key;
-	uint32_t id;
+	uint32_t id, ticket;
 	uint8_t said[SAID]; /* challenge, opening, the called node: the keys depend on all of it */
 	uint8_t keys[2][SEAL_BOX_KEY_LEN];
 	struct channel_head head;
@@ -66,7 +67,7 @@ static struct {
 	int n_nodes, self;
 	struct svip_addr node[SVIP_NODES_MAX];
 	uint8_t node16[SVIP_NODES_MAX][CHANNEL_NODE_LEN];
-	uint32_t last_id;
+	uint32_t last_id, last_ticket;
 	struct talk guest[CHANNEL_GUESTS_MAX], call[CHANNEL_CALLS_MAX];
 	struct channel_counters counters;
 	struct log_limit listen_limit, stranger_limit, guest_limit;
@@ -249,29 +250,58 @@ take_head(struct talk *t)
 }
 
 static void
-give_answer(struct talk *t)
+give_answer(struct talk *t, enum channel_kind kind, const void *body, size_t len)
 {
-	struct channel_head head = { .id = t->id };
-	size_t len = 0;
-	char *text = NULL;
-	bool yes = ch.owner->asked(
-	    ch.ctx, t->node, t->key, t->head.kind, t->body, t->head.length, &text, &len);
+	struct channel_head head = { .kind = kind, .id = t->id, .length = (uint32_t)len };
 
 	assert(len <= CHANNEL_BODY_MAX);
-	head.kind = yes ? CHANNEL_ANSWER : CHANNEL_REFUSAL;
-	head.length = (uint32_t)len;
 	t->out_len = SEALED_HEAD + len + CHANNEL_TAG_LEN;
-	t->out = text != NULL ? malloc(t->out_len) : NULL;
-	if (t->out != NULL)
-		memcpy(t->out + SEALED_HEAD, text, len);
-	free(text);
+	t->out = malloc(t->out_len);
 	if (t->out == NULL) {
 		talk_fail(t, "out of memory");
 		return;
 	}
+	memcpy(t->out + SEALED_HEAD, body, len);
 	ch.counters.answers++;
 	seal_message(t, t->out, &head);
 	talk_send(t);
+}
+
+static void
+take_question(struct talk *t)
+{
+	struct channel_question q = { .node = t->node, .key = t->key, .kind = t->head.kind,
+		.body = t->body, .len = t->head.length, .ticket = ++ch.last_ticket };
+	size_t len = 0;
+	char *text = NULL;
+	enum channel_reply reply;
+
+	t->ticket = q.ticket;
+	t->phase = WAITING;
+	ev_io_stop(ch.loop, &t->io);
+	reply = ch.owner->asked(ch.ctx, &q, &text, &len);
+	if (reply == CHANNEL_LATER) {
+		t->limit.repeat = CHANNEL_SLOW_MS / 1000.0;
+		ev_timer_again(ch.loop, &t->limit);
+	} else if (text == NULL) {
+		talk_fail(t, "out of memory");
+	} else {
+		give_answer(t, reply == CHANNEL_YES ? CHANNEL_ANSWER : CHANNEL_REFUSAL, text, len);
+	}
+	free(text);
+}
+
+void
+channel_answer(uint32_t ticket, const uint8_t *body, size_t len)
+{
+	for (int i = 0; i < CHANNEL_GUESTS_MAX; i++) {
+		struct talk *t = &ch.guest[i];
+
+		if (t->fd != -1 && t->phase == WAITING && t->ticket == ticket) {
+			give_answer(t, CHANNEL_ANSWER, body, len);
+			return;
+		}
+	}
 }
 
 static void
@@ -302,7 +332,7 @@ take_body(struct talk *t)
 	else if (t->caller)
 		take_answer(t);
 	else
-		give_answer(t);
+		take_question(t);
 }
 
 static void
@@ -323,6 +353,7 @@ take(struct talk *t)
 		return;
 	case CONNECTING:
 	case SENDING:
+	case WAITING:
 		return;
 	}
 }
@@ -419,7 +450,7 @@ on_limit(struct ev_loop *loop, ev_timer *w, int revents)
 	if (t->caller)
 		snprintf(text, sizeof(text), "%s within %d s",
 		    t->phase == CONNECTING ? "no connection" : "no answer",
-		    CHANNEL_LIMIT_MS / 1000);
+		    (int)(t->limit_ms / 1000));
 	else
 		snprintf(text, sizeof(text), "it was too slow");
 	talk_fail(t, text);
@@ -428,7 +459,7 @@ on_limit(struct ev_loop *loop, ev_timer *w, int revents)
 static void
 talk_begin(struct talk *t, int fd, int node, bool caller, svip_ms limit_ms)
 {
-	*t = (struct talk){ .fd = fd, .node = node, .caller = caller };
+	*t = (struct talk){ .fd = fd, .node = node, .caller = caller, .limit_ms = limit_ms };
 	ev_io_init(&t->io, on_talk, fd, EV_READ);
 	ev_set_priority(&t->io, EV_MINPRI); /* leases first */
 	t->io.data = t;
@@ -570,6 +601,7 @@ on_again(struct ev_loop *loop, ev_timer *w, int revents)
 int
 channel_call(int node, enum channel_kind kind, const uint8_t *body, size_t len, uint32_t *id)
 {
+	svip_ms limit_ms = kind == CHANNEL_CONFIG ? CHANNEL_LIMIT_MS : CHANNEL_SLOW_MS;
 	struct talk *t = NULL;
 	uint8_t *out;
 	int fd, rc;
@@ -582,7 +614,7 @@ channel_call(int node, enum channel_kind kind, const uint8_t *body, size_t len, 
 		free(out);
 		return t == NULL ? -EBUSY : -ENOMEM;
 	}
-	rc = tcp_connect_from(&ch.node[ch.self], &ch.node[node], ch.port, CHANNEL_LIMIT_MS, &fd);
+	rc = tcp_connect_from(&ch.node[ch.self], &ch.node[node], ch.port, limit_ms, &fd);
 	if (rc != 0) {
 		if (fd != -1)
 			close(fd);
@@ -590,7 +622,7 @@ channel_call(int node, enum channel_kind kind, const uint8_t *body, size_t len, 
 		return rc;
 	}
 	ch.counters.calls++;
-	talk_begin(t, fd, node, true, CHANNEL_LIMIT_MS);
+	talk_begin(t, fd, node, true, limit_ms);
 	t->out = out;
 	t->out_len = CHANNEL_OPENING_LEN + SEALED_HEAD + len + CHANNEL_TAG_LEN;
 	if (len > 0)

@@ -22,15 +22,27 @@ enum {
 	CHANNEL_CALLS_MAX = 16,      /* of this node's own */
 	CHANNEL_UNPROVEN_MS = 1000,  /* until a guest has to have shown the key */
 	CHANNEL_LIMIT_MS = 3000,     /* for a call, and for a guest after that */
+	CHANNEL_SLOW_MS = 10000,     /* the same where the other end may have to write to its disk */
+};
+
+enum channel_reply {
+	CHANNEL_NO,   /* the text says why */
+	CHANNEL_YES,  /* the text is the answer */
+	CHANNEL_LATER /* channel_answer() will give it */
+};
+
+struct channel_question {
+	int node, key; /* nodes[node] asks; it has the key'th key of the settings */
+	uint8_t kind;
+	const uint8_t *body;
+	size_t len;
+	uint32_t ticket; /* for CHANNEL_LATER */
 };
 
 struct channel_owner {
-	/*
-	 * nodes[node] asks; it has the key'th key of the settings. True: *text (malloc'd, taken over, *len bytes, at most CHANNEL_BODY_MAX)
-	 * is the answer; false: it says why there is none. NULL: out of memory, and nothing is answered. Must not block.
-	 */
-	bool (*asked)(void *ctx, int node, int key, uint8_t kind, const uint8_t *body,
-	    size_t body_len, char **text, size_t *len);
+	/* *text: malloc'd, taken over, *len bytes, at most CHANNEL_BODY_MAX. NULL: out of memory, and nothing is answered. Must not block. */
+	enum channel_reply (*asked)(
+	    void *ctx, const struct channel_question *, char **text, size_t *len);
 	/* The call has ended. why NULL: body is the answer, not kept; else why there is none: a printable text. */
 	void (*answered)(
 	    void *ctx, int node, uint32_t id, const uint8_t *body, size_t len, const char *why);
@@ -56,6 +68,9 @@ void channel_fini(void); /* without calling anybody */
  * The call uses the first key. body isn't kept; at most CHANNEL_BODY_MAX bytes.
  */
 int channel_call(int node, enum channel_kind, const uint8_t *body, size_t len, uint32_t *id);
+
+/* The answer that was to come later; not kept. Nobody waits for it any more: nothing happens. */
+void channel_answer(uint32_t ticket, const uint8_t *body, size_t len);
 
 /* Ends every call (answered() says why) and every guest: other keys are about to be in force. */
 void channel_interrupt(const char *why);

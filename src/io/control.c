@@ -191,12 +191,15 @@ receive(struct client *c)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { c->line + c->have, sizeof(c->line) - c->have };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(c->fd, &m, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *h = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
 
-	if (h != NULL && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS && h->cmsg_len == CMSG_LEN(sizeof(int))) {
+	if (h != NULL && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+	    h->cmsg_len == CMSG_LEN(sizeof(int))) {
 		file_close(c);
 		memcpy(&c->caller.fd, CMSG_DATA(h), sizeof(int));
 	}
@@ -268,7 +271,8 @@ client_init(struct client *c, int fd, const struct ucred *who)
 	struct control *k = c->owner;
 
 	c->fd = fd;
-	c->caller = (struct control_caller){ .uid = who->uid, .gid = who->gid, .pid = who->pid, .fd = -1 };
+	c->caller =
+	    (struct control_caller){ .uid = who->uid, .gid = who->gid, .pid = who->pid, .fd = -1 };
 	c->last = false;
 	c->have = 0;
 	c->out_len = c->out_sent = 0;

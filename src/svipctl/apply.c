@@ -57,17 +57,46 @@ copy(const char *file)
 	return to;
 }
 
+static bool
+begins_with_version(int fd)
+{
+	static const char begin[] = "# svipd: configuration ";
+	char buf[sizeof(begin) - 1];
+
+	return pread(fd, buf, sizeof(buf), 0) == (ssize_t)sizeof(buf) &&
+	       memcmp(buf, begin, sizeof(buf)) == 0;
+}
+
 static enum out_colour
 colour_of(const char *verdict)
 {
 	if (strcmp(verdict, "done") == 0 || strcmp(verdict, "agrees") == 0)
 		return OUT_GOOD;
-	return strcmp(verdict, "absent") == 0 || strcmp(verdict, "not-asked") == 0 ? OUT_WARN : OUT_BAD;
+	return strcmp(verdict, "absent") == 0 || strcmp(verdict, "not-asked") == 0 ? OUT_WARN
+	                                                                           : OUT_BAD;
+}
+
+/* "FILE:LINE: text" of a node, in the lines of the file that was given: it has no version's line, or one. */
+static void
+show_report(const char *node, const char *line, int shift)
+{
+	for (size_t len; *line != '\0'; line += len + (line[len] == '\n')) {
+		const char *at = strchr(line, ':');
+		int n = 0, used = 0;
+
+		len = strcspn(line, "\n");
+		if (*line == '/' && at != NULL && at < line + len &&
+		    sscanf(at, ":%d: %n", &n, &used) == 1 && used > 0)
+			printf("%s: line %d: %.*s\n", node, n - shift,
+			    (int)(line + len - at - used), at + used);
+		else
+			printf("%s: %.*s\n", node, (int)len, line);
+	}
 }
 
 /* A table: node, verdict; then the lines of each node's report. */
 static void
-show(const json_t *answer)
+show(const json_t *answer, int shift)
 {
 	static const char *const heads[] = { "NODE", "VERDICT", NULL };
 	const json_t *all = json_object_get(answer, "nodes"), *node;
@@ -87,20 +116,11 @@ show(const json_t *answer)
 	}
 	out_table_write(&o, &t);
 	json_array_foreach(all, i, node)
-	{
-		const char *line = field_text(node, "report", "");
-
-		while (*line != '\0') {
-			size_t len = strcspn(line, "\n");
-
-			printf("%s: %.*s\n", field_text(node, "node", "?"), (int)len, line);
-			line += len + (line[len] == '\n');
-		}
-	}
+	    show_report(field_text(node, "node", "?"), field_text(node, "report", ""), shift);
 }
 
 static int
-judge(const json_t *answer, const char *text, bool json)
+judge(const json_t *answer, const char *text, bool json, int shift)
 {
 	bool fine = field_true(answer, "ok") && !field_true(answer, "running");
 
@@ -109,17 +129,20 @@ judge(const json_t *answer, const char *text, bool json)
 		return fine ? DONE : FAILED;
 	}
 	if (json_object_get(answer, "nodes") != NULL)
-		show(answer);
+		show(answer, shift);
 	if (fine)
-		printf("configuration %lld is in force\n", (long long)field_int(answer, "serial", 0));
+		printf(
+		    "configuration %lld is in force\n", (long long)field_int(answer, "serial", 0));
 	else
 		fprintf(stderr, "svipctl: %s\n",
-		    field_true(answer, "running") ? "it is still under way" : field_text(answer, "message", "the answer can't be read"));
+		    field_true(answer, "running")
+		        ? "it is still under way"
+		        : field_text(answer, "message", "the answer can't be read"));
 	return fine ? DONE : FAILED;
 }
 
 static int
-give(const char *socket, bool json, int fd, int n, char *const *absent)
+give(const char *socket, bool json, int fd, int shift, int n, char *const *absent)
 {
 	char why[CLIENT_WHY_MAX], line[LINE_MAX_BYTES], *text;
 	json_t *answer;
@@ -141,7 +164,7 @@ give(const char *socket, bool json, int fd, int n, char *const *absent)
 		fprintf(stderr, "svipctl: %s\n", why);
 		return FAILED;
 	}
-	status = judge(answer, text, json);
+	status = judge(answer, text, json, shift);
 	json_decref(answer);
 	free(text);
 	return status;
@@ -154,7 +177,7 @@ apply(const char *socket, bool json, const char *file, int n, char *const *absen
 
 	if (fd == -1)
 		return FAILED;
-	status = give(socket, json, fd, n, absent);
+	status = give(socket, json, fd, begins_with_version(fd) ? 0 : 1, n, absent);
 	close(fd);
 	return status;
 }
@@ -162,13 +185,17 @@ apply(const char *socket, bool json, const char *file, int n, char *const *absen
 int
 rollback(const char *socket, bool json, int n, char *const *absent)
 {
-	char why[CLIENT_WHY_MAX], old[PATH_MAX_BYTES], *text = client_ask(socket, "config-apply progress", LIMIT_S, why);
+	char why[CLIENT_WHY_MAX], old[PATH_MAX_BYTES],
+	    *text = client_ask(socket, "config-apply progress", LIMIT_S, why);
 	json_t *answer = text != NULL ? json_loads(text, 0, NULL) : NULL;
 
+	if (answer == NULL) {
+		fprintf(stderr, "svipctl: %s\n", text == NULL ? why : "the answer can't be read");
+		free(text);
+		return FAILED;
+	}
 	snprintf(old, sizeof(old), "%s.old", field_text(answer, "file", ""));
-	if (text == NULL)
-		fprintf(stderr, "svipctl: %s\n", why);
 	json_decref(answer);
 	free(text);
-	return text == NULL ? FAILED : apply(socket, json, old, n, absent);
+	return apply(socket, json, old, n, absent);
 }

@@ -135,7 +135,9 @@ send_some(struct client *c, const char *from, size_t len)
 	ssize_t n;
 
 	if (c->file != -1) {
-		control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+		control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(sizeof(int)) };
 		memcpy(CMSG_DATA(&control.align), &c->file, sizeof(int));
 		m.msg_control = &control;
 		m.msg_controllen = sizeof(control);
@@ -221,7 +223,9 @@ client_ask(const char *path, const char *line, int limit_s, char why[CLIENT_WHY_
 char *
 client_ask_with(const char *path, const char *line, int file, int limit_s, char why[CLIENT_WHY_MAX])
 {
-	struct client c = { .path = path, .limit_s = limit_s, .timer = -1, .fd = -1, .file = file, .why = why };
+	struct client c = {
+		.path = path, .limit_s = limit_s, .timer = -1, .fd = -1, .file = file, .why = why
+	};
 	char *answer = NULL;
 
 	if (begin(&c) && send_line(&c, line))

@@ -11,7 +11,13 @@
 static void
 read_files(struct conf_tree *t, const char *file)
 {
+	struct version version;
+
 	conf_file_add(t, file, 0, 0);
+	if (t->n_files > 0) { /* before comments are made blank */
+		version_read(t->file[0].text, t->file[0].size, &version);
+		t->serial = version.serial;
+	}
 	for (int i = 0; i < t->n_files; i++) {
 		int faults = t->report->n_faults;
 
@@ -41,7 +47,6 @@ static struct settings *
 make(struct conf_tree *t, const char *file, const struct conf_host *host)
 {
 	struct conf_loader l = { .tree = t, .host = host };
-	struct version version;
 
 	l.set = calloc(1, sizeof(*l.set));
 	if (l.set == NULL) {
@@ -49,8 +54,7 @@ make(struct conf_tree *t, const char *file, const struct conf_host *host)
 		return NULL;
 	}
 	snprintf(l.set->file, sizeof(l.set->file), "%s", file);
-	version_read(t->file[0].text, t->file[0].size, &version);
-	l.set->serial = version.serial;
+	l.set->serial = t->serial;
 	read_settings(&l);
 	if (t->report->n_faults == 0) {
 		conf_settings_sort(l.set);

@@ -31,6 +31,7 @@
 #include "io/steady.h"
 #include "io/unreachable.h"
 #include "io/vip.h"
+#include "keeper.h"
 
 enum {
 	JUMP_MS = 500,        /* the wall clock against CLOCK_BOOTTIME: a jump, not a correction */

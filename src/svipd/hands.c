@@ -625,10 +625,8 @@ void
 hands_reload(void)
 {
 	const struct settings *set = daemon_state()->set;
-	int rc;
+	int rc = seal_init(set);
 
-	peers_interrupt();
-	rc = seal_init(set);
 	if (rc != 0)
 		log_error("keys: %s; the old ones stay in use", strerror(-rc));
 	rc = heartbeat_io_reload(set);

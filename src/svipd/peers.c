@@ -63,24 +63,27 @@ shown(int key, size_t *len)
 	return NULL;
 }
 
-static bool
+static enum channel_reply
 refuse(char **text, size_t *len, const char *why)
 {
 	*text = strdup(why);
 	*len = strlen(why);
-	return false;
+	return CHANNEL_NO;
 }
 
-static bool
-on_asked(void *ctx, int node, int key, uint8_t kind, const uint8_t *body, size_t body_len,
-    char **text, size_t *len)
+static enum channel_reply
+on_asked(void *ctx, const struct channel_question *q, char **text, size_t *len)
 {
-	(void)ctx, (void)node, (void)body, (void)body_len;
-	if (kind != CHANNEL_CONFIG)
+	(void)ctx;
+	if (q->kind >= CHANNEL_STAGE && q->kind <= CHANNEL_FETCH) {
+		daemon_spread_asked(q);
+		return CHANNEL_LATER;
+	}
+	if (q->kind != CHANNEL_CONFIG)
 		return refuse(text, len, "svipd " PACKAGE_VERSION " does not know this question");
-	*text = shown(key, len);
+	*text = shown(q->key, len);
 	if (*text == NULL || *len <= CHANNEL_BODY_MAX)
-		return true;
+		return CHANNEL_YES;
 	free(*text);
 	return refuse(text, len, "its configuration is too large to be compared");
 }
@@ -133,6 +136,7 @@ on_answered(void *ctx, int node, uint32_t id, const uint8_t *body, size_t len, c
 	struct comparison *c = &compared[node];
 
 	(void)ctx;
+	daemon_spread_answered(id, body, len, why);
 	if (!c->running || c->id != id)
 		return;
 	c->running = false;

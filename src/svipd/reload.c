@@ -15,6 +15,7 @@
 #include "io/holds.h"
 #include "io/sdnotify.h"
 #include "io/vip.h"
+#include "peers.h"
 
 /* What differs in a way that a running daemon can't follow. NULL: nothing. */
 static const char *
@@ -172,6 +173,8 @@ apply(struct settings *new)
 			hands_resets(s);
 		}
 	}
+	if (new->n_keys != old->n_keys || memcmp(new->key, old->key, sizeof(new->key)) != 0)
+		peers_interrupt();
 	d->set = new;
 	hands_reload();
 	if (!d->options.level_given)

@@ -2,6 +2,7 @@
 /*
  * Spreads configurations: gives spread.c its facts, and carries its calls out by the channel, the keeper and a reload. Decides nothing.
  */
+#include <errno.h>
 #include <ev.h>
 #include <jansson.h>
 #include <limits.h>
@@ -17,32 +18,55 @@
 #include "keeper.h"
 #include "spread.h"
 
+enum { TEXT_MAX = 500 << 10 }; /* with its first line it fits into a call */
 static const double tick_s = 0.5;
 
 static struct spread s;
 static ev_timer tick;
 
+static uint32_t call_id; /* of the call under way; 0: none */
+static ev_timer no_answer;
+
 /* ---- calls ---- */
 
-static void
-on_answer(void *ctx, const uint8_t *bytes, size_t len, const char *why)
+void
+daemon_spread_answered(uint32_t id, const uint8_t *body, size_t len, const char *why)
 {
-	(void)ctx;
-	spread_answered(&s, bytes, len, why, clock_ms());
+	if (call_id == 0 || id != call_id)
+		return;
+	call_id = 0;
+	spread_answered(&s, body, body != NULL ? len : 0, why, clock_ms());
+}
+
+/* It couldn't be begun. */
+static void
+on_no_answer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)w, (void)revents;
+	spread_answered(&s, NULL, 0, "it can't be reached from here", clock_ms());
 }
 
 static void
 op_call(void *ctx, int node, enum spread_kind kind, const void *bytes, size_t len)
 {
+	static const enum channel_kind kinds[] = { [SPREAD_STAGE] = CHANNEL_STAGE,
+		[SPREAD_COMMIT] = CHANNEL_COMMIT,
+		[SPREAD_DISCARD] = CHANNEL_DISCARD,
+		[SPREAD_FETCH] = CHANNEL_FETCH };
+
 	(void)ctx;
-	channel_call(node, CHANNEL_SPREAD + (int)kind, bytes, len, on_answer, NULL);
+	if (channel_call(node, kinds[kind], bytes, len, &call_id) == 0)
+		return;
+	call_id = 0;
+	ev_timer_init(&no_answer, on_no_answer, 0, 0);
+	ev_timer_start(daemon_state()->loop, &no_answer);
 }
 
 static void
 op_answer(void *ctx, uint64_t question, const void *bytes, size_t len)
 {
 	(void)ctx;
-	channel_answer(question, bytes, len);
+	channel_answer((uint32_t)question, bytes, len);
 }
 
 static void
@@ -58,7 +82,8 @@ static ev_timer no_keeper;
 static void
 on_no_keeper(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	static struct keeper_answer a = { .error = EPIPE, .report = "the helper for the configuration is gone" };
+	static struct keeper_answer a = { .error = EPIPE,
+		.report = "the helper for the configuration is gone" };
 
 	(void)loop, (void)w, (void)revents;
 	spread_kept(&s, &a, clock_ms());
@@ -77,8 +102,9 @@ op_keep(void *ctx, enum keeper_order order, const uint8_t *digest, const char *t
 static char *
 op_read(void *ctx, size_t *len)
 {
-	char *text = malloc(CONF_SIZE_MAX + 1);
-	long n = text != NULL ? conf_slurp(daemon_state()->options.file, text, CONF_SIZE_MAX, NULL) : -1;
+	char *text = malloc(CHANNEL_BODY_MAX); /* a byte of an answer is the verdict */
+	long n =
+	    text != NULL ? conf_slurp(daemon_state()->options.file, text, CHANNEL_BODY_MAX - 1, NULL) : -1;
 
 	(void)ctx;
 	if (n < 0) {
@@ -101,21 +127,24 @@ static bool
 op_fits(void *ctx, char why[SPREAD_WHY_MAX])
 {
 	char file[PATH_MAX], new[PATH_MAX + 8], *report = NULL;
+	bool fine;
 
 	(void)ctx;
 	if (realpath(daemon_state()->options.file, file) == NULL)
 		return say_why(false, NULL, why);
 	snprintf(new, sizeof(new), "%s.new", file);
-	return say_why(daemon_fits(new, &report), report, why);
+	fine = daemon_fits(new, &report);
+	return say_why(fine, report, why);
 }
 
 static bool
 op_reload(void *ctx, char why[SPREAD_WHY_MAX])
 {
 	char *report = NULL;
+	bool fine = daemon_reload(&report);
 
 	(void)ctx;
-	return say_why(daemon_reload(&report), report, why);
+	return say_why(fine, report, why);
 }
 
 static void
@@ -125,14 +154,20 @@ op_say(void *ctx, const char *text)
 	log_notice("%s", text);
 }
 
-static const struct spread_ops ops = { op_call, op_answer, op_keep, op_read, op_fits, op_reload, op_say };
+static const struct spread_ops ops = { op_call, op_answer, op_keep, op_read, op_fits, op_reload,
+	op_say };
 
 /* ---- events ---- */
 
 void
-daemon_spread_asked(int node, int kind, const void *bytes, size_t len, uint64_t question)
+daemon_spread_asked(const struct channel_question *q)
 {
-	spread_asked(&s, node, (enum spread_kind)kind, bytes, len, question, clock_ms());
+	static const enum spread_kind kinds[] = { [CHANNEL_STAGE] = SPREAD_STAGE,
+		[CHANNEL_COMMIT] = SPREAD_COMMIT,
+		[CHANNEL_DISCARD] = SPREAD_DISCARD,
+		[CHANNEL_FETCH] = SPREAD_FETCH };
+
+	spread_asked(&s, q->node, kinds[q->kind], q->body, q->len, q->ticket, clock_ms());
 }
 
 static void
@@ -145,7 +180,8 @@ look(void)
 		if (i == d->core.conf.self)
 			spread_heard(&s, i, true, d->set->serial);
 		else
-			spread_heard(&s, i, core_peer_state(&d->core, i, now) == PEER_ALIVE, d->core.peer[i].serial);
+			spread_heard(&s, i, core_peer_state(&d->core, i, now) == PEER_ALIVE,
+			    d->core.peer[i].serial);
 	}
 }
 
@@ -201,7 +237,7 @@ absent_nodes(int n, const char *const *name, uint32_t *absent)
 const char *
 daemon_spread_apply(int fd, int n_absent, const char *const *absent)
 {
-	static char text[CONF_SIZE_MAX + 1];
+	static char text[TEXT_MAX + 1];
 	const char *why;
 	struct stat st;
 	uint32_t mask;
@@ -213,9 +249,9 @@ daemon_spread_apply(int fd, int n_absent, const char *const *absent)
 	/* svipctl's copy of the file, in memory: nothing that could be waited for. */
 	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return "the text of a configuration must come along";
-	n = conf_slurp_fd(fd, text, CONF_SIZE_MAX);
+	n = conf_slurp_fd(fd, text, TEXT_MAX);
 	if (n < 0)
-		return n == -EFBIG ? "the file is larger than 1 MiB" : "the file can't be read";
+		return n == -EFBIG ? "the file is larger than 500 KiB" : "the file can't be read";
 	look();
 	return spread_apply(&s, text, (size_t)n, mask, clock_ms());
 }
@@ -223,10 +259,12 @@ daemon_spread_apply(int fd, int n_absent, const char *const *absent)
 static json_t *
 node_json(int i)
 {
-	static const char *const words[] = { "not-asked", "agrees", "busy", "refuses", "unreachable", "absent", "done" };
+	static const char *const words[] = { "not-asked", "agrees", "busy", "refuses",
+		"unreachable", "absent", "done" };
 	char node[SVIP_TEXT_MAX];
 
-	return json_pack("{s:s,s:s,s:s}", "node", svip_addr_text(&daemon_state()->set->node[i], false, node), "verdict",
+	return json_pack("{s:s,s:s,s:s}", "node",
+	    svip_addr_text(&daemon_state()->set->node[i], false, node), "verdict",
 	    words[s.result[i].verdict], "report", s.result[i].report);
 }
 
@@ -241,10 +279,12 @@ daemon_spread_json(void)
 		file[0] = '\0';
 	for (int i = 0; i < s.n_nodes; i++)
 		json_array_append_new(all, node_json(i));
-	j = json_pack("{s:s,s:b,s:b,s:I,s:o}", "file", file, "ok", runs || (s.ever && !s.failed), "running", runs, "serial",
-	    (json_int_t)daemon_state()->set->serial, "nodes", all);
+	j = json_pack("{s:s,s:b,s:b,s:I,s:o}", "file", file, "ok", runs || (s.ever && !s.failed),
+	    "running", runs, "serial", (json_int_t)daemon_state()->set->serial, "nodes", all);
 	if (!runs && s.failed)
-		json_object_update_new(j, json_pack("{s:s,s:s}", "error", "config-refused", "message",
-		    s.decided ? "taken over, but not by all nodes yet" : "nothing has been changed on any node"));
+		json_object_update_new(
+		    j, json_pack("{s:s,s:s}", "error", "config-refused", "message",
+		           s.decided ? "taken over, but not by all nodes yet"
+		                     : "nothing has been changed on any node"));
 	return j;
 }

@@ -31,6 +31,10 @@ enum {
 /* Two thirds are free for what is to come; who doesn't know a question refuses it in words. */
 enum channel_kind {
 	CHANNEL_CONFIG = 1,   /* what is the configuration there? No body */
+	CHANNEL_STAGE,        /* take this configuration, when all have agreed: the file */
+	CHANNEL_COMMIT,       /* all have: its digest */
+	CHANNEL_DISCARD,      /* somebody hasn't: its digest */
+	CHANNEL_FETCH,        /* what is in the file there? No body */
 	CHANNEL_ANSWER = 128, /* the body is what was asked for */
 	CHANNEL_REFUSAL,      /* the body says why not: a text */
 };
