@@ -516,6 +516,8 @@ try(const struct guarded *g, svip_ms until, bool renew, bool *late)
 	nft_put_no_token(&b, f.name, f.token);
 	if (renew)
 		put_alive(&b, g, 0);
+	else
+		nft_put_no_closing(&b, f.name);
 	put_alive(&b, g, left);
 	rc = commit(&b, &refused);
 	*late = rc == -ENOENT && refused == 1; /* the first after the begin */
@@ -661,6 +663,25 @@ fence_renew(int slot, svip_ms until)
 	if (g->ends <= clock_ms())
 		return -ENOENT;
 	return give(g, until, true);
+}
+
+int
+fence_closing(int slot)
+{
+	struct guarded *g = &f.slot[slot];
+	struct nft_batch b;
+	svip_ms left;
+
+	if (f.ask == -1 || !g->made)
+		return -EBADF;
+	if (g->ends == UNKNOWN)
+		return -EAGAIN;
+	left = g->ends - clock_ms();
+	if (left < TICK_MS)
+		return -ETIME;
+	begin(&b);
+	nft_put_closing(&b, f.name, g->addr, g->n, left);
+	return commit(&b, NULL);
 }
 
 int

@@ -48,6 +48,10 @@ bool fence_egress(void);
 int fence_open(int slot, svip_ms until);
 int fence_renew(int slot, svip_ms until);
 
+/* As long as it is open yet, no TCP connection to the slot's addresses begins, while all else passes; fence_open() ends that, for every slot.
+ * For a drop: who has been reset must not come back before the addresses have gone. 0 or -errno; then nothing has changed. */
+int fence_closing(int slot);
+
 /* Shuts it. Not being open is no error. 0 or -errno. */
 int fence_close(int slot);
 

@@ -15,8 +15,9 @@ enum {
 	READ_BYTES = 32768, /* a part of a dump is at most this */
 	ORDERS_MAX =
 	    64, /* in one send(): about 2 ms, and their refusals fit into any receive buffer */
-	ROUNDS_MAX = 3, /* who is reset may be back before the address has gone; some stay even so */
-	PAUSE = 4,      /* times what was taken, until it may be taken again */
+	ROUNDS_MAX =
+	    2,     /* who is reset may be back; the caller shuts the door, and looks once more */
+	PAUSE = 4, /* times what was taken, until it may be taken again */
 };
 
 static struct {

@@ -65,7 +65,7 @@ static struct {
 
 /* What became of an instance's clients at a drop. */
 struct reset {
-	bool tried;
+	bool tried, going; /* going: it has been told of */
 	int n, rc;
 	svip_ms took_ms;
 };
@@ -277,6 +277,25 @@ ours(const struct vip *p, struct rtnl_address *out)
 }
 
 /*
+ * Some connect again within the millisecond of their reset. From now on that gets no answer here: their SYNs wait for unreachable.c. So none
+ * is left behind who believes itself connected, and would wait for ever. Without the packet filter a few may be.
+ */
+static void
+reset_who_came_back(int i, struct reset *r)
+{
+	struct vip *p = &v.vip[i];
+	svip_ms left = p->until - REMOVAL_MS - clock_ms();
+	int n = 0;
+
+	v.call.going(v.ctx, i);
+	r->going = true;
+	if (left <= 0 || !v.fenced || fence_closing(i) != 0)
+		return;
+	r->rc = reset_clients(p->addr, p->n, left < p->reset_ms ? left : p->reset_ms, &n);
+	r->n += n;
+}
+
+/*
  * Resets the clients' connections while the addresses are there and let through: after that a reset reaches nobody, so it isn't
  * tried. Nor without a link: the connections may be good again in a moment, when the addresses are back here.
  */
@@ -290,6 +309,8 @@ reset(int i, struct reset *r)
 	if (!r->tried)
 		return;
 	r->rc = reset_clients(p->addr, p->n, left < p->reset_ms ? left : p->reset_ms, &r->n);
+	if (r->rc == 0)
+		reset_who_came_back(i, r);
 	r->took_ms = clock_ms() - now;
 	if (r->rc != 0 && r->rc != -ETIME)
 		v.call.unreset(v.ctx, i, -r->rc);
@@ -304,7 +325,7 @@ vip_drop(int i)
 	struct reset r;
 
 	reset(i, &r);
-	if (p->wanted)
+	if (p->wanted && !r.going)
 		v.call.going(v.ctx, i);
 	/* First what this program has put there, at once; then look whether anything is left. */
 	p->wanted = p->there = false;

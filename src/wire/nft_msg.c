@@ -41,6 +41,7 @@ enum {
 	SOLICITATION = 135,  /* RFC 4861 section 4.3: it tells its sender's MAC, too */
 	ADVERTISEMENT = 136, /* RFC 4861 section 4.4 */
 	ERRNO_MAX = 4095,    /* MAX_ERRNO in the kernel's include/linux/err.h */
+	TCP_FLAGS = 13,      /* from the TCP header's begin */
 };
 
 static const uint8_t families[NFT_TABLES] = {
@@ -49,12 +50,18 @@ static const uint8_t families[NFT_TABLES] = {
 
 #define TOKENS "dated"
 
+enum set { VIPS, ALIVE, CLOSING };
+
 static const char *
-set_name(bool alive, int family)
+set_name(enum set s, int family)
 {
-	if (alive)
-		return family == 4 ? "alive4" : "alive6";
-	return family == 4 ? "vips4" : "vips6";
+	static const char *const names[][2] = {
+		[VIPS] = { "vips4", "vips6" },
+		[ALIVE] = { "alive4", "alive6" },
+		[CLOSING] = { "closing4", "closing6" },
+	};
+
+	return names[s][family == 4 ? 0 : 1];
 }
 
 bool
@@ -197,10 +204,10 @@ put_set(struct nft_batch *b, enum nft_table t, const char *name, const char *set
 void
 nft_put_sets(struct nft_batch *b, enum nft_table t, const char *name)
 {
-	for (int alive = 0; alive < 2; alive++) {
-		put_set(b, t, name, set_name(alive, 4), TYPE_IPV4, 4, alive);
+	for (enum set s = VIPS; s <= (t == NFT_INET ? CLOSING : ALIVE); s++) {
+		put_set(b, t, name, set_name(s, 4), TYPE_IPV4, 4, s != VIPS);
 		if (nft_has_family(t, 6))
-			put_set(b, t, name, set_name(alive, 6), TYPE_IPV6, 16, alive);
+			put_set(b, t, name, set_name(s, 6), TYPE_IPV6, 16, s != VIPS);
 	}
 	if (t == NFT_INET)
 		put_set(b, t, name, TOKENS, TYPE_MARK, 4, true);
@@ -307,9 +314,9 @@ rule(enum nft_table t, const char *name, const char *chain)
 static void
 fenced(struct nftnl_rule *r, int family, uint32_t offset)
 {
-	for (int alive = 0; alive < 2; alive++) {
+	for (enum set s = VIPS; s <= ALIVE; s++) {
 		load_payload(r, NFT_PAYLOAD_NETWORK_HEADER, offset, family == 4 ? 4 : 16);
-		must_be_in(r, set_name(alive, family), alive);
+		must_be_in(r, set_name(s, family), s == ALIVE);
 	}
 }
 
@@ -326,6 +333,27 @@ drop(struct nft_batch *b, enum nft_table t, struct nftnl_rule *r)
 		done(b, h);
 	}
 	nftnl_rule_free(r);
+}
+
+/* SYN without ACK to an address there that is about to go. */
+static void
+begins(struct nftnl_rule *r, int family, uint32_t offset)
+{
+	static const uint8_t tcp = IPPROTO_TCP, mask = 0x12, none = 0, syn = 0x02;
+	struct nftnl_expr *e;
+
+	load_meta(r, NFT_META_L4PROTO);
+	must_be(r, &tcp, 1);
+	load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1);
+	e = add(r, "bitwise");
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, 1);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &mask, 1);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &none, 1);
+	must_be(r, &syn, 1);
+	load_payload(r, NFT_PAYLOAD_NETWORK_HEADER, offset, family == 4 ? 4 : 16);
+	must_be_in(r, set_name(CLOSING, family), false);
 }
 
 /*
@@ -349,6 +377,7 @@ put_inet(struct nft_batch *b, const char *name)
 	put_chain(b, NFT_INET, name, "out", NF_INET_LOCAL_OUT, NULL);
 	for (int i = 0; i < 2; i++) {
 		struct nftnl_rule *in = rule(NFT_INET, name, "in"),
+		                  *again = rule(NFT_INET, name, "in"),
 		                  *out = rule(NFT_INET, name, "out");
 		struct nftnl_expr *fib;
 
@@ -361,6 +390,10 @@ put_inet(struct nft_batch *b, const char *name)
 		nftnl_expr_set_u32(fib, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
 		must_be(in, &local, sizeof(local));
 		drop(b, NFT_INET, in);
+		load_meta(again, NFT_META_NFPROTO);
+		must_be(again, &ip[i].proto, 1);
+		begins(again, ip[i].family, ip[i].target);
+		drop(b, NFT_INET, again);
 		load_meta(out, NFT_META_NFPROTO);
 		must_be(out, &ip[i].proto, 1);
 		fenced(out, ip[i].family, ip[i].source);
@@ -455,7 +488,7 @@ elements(struct nft_batch *b, int what, uint16_t flags, enum nft_table t, const 
 
 static void
 put_elements(struct nft_batch *b, int what, uint16_t flags, enum nft_table t, const char *name,
-    bool alive, const struct svip_addr *a, int n, svip_ms left)
+    enum set s, const struct svip_addr *a, int n, svip_ms left)
 {
 	for (int family = 4; family <= 6; family += 2) {
 		for (int at = 0; at < n;) {
@@ -466,8 +499,7 @@ put_elements(struct nft_batch *b, int what, uint16_t flags, enum nft_table t, co
 				if (a[at].family != family || !nft_has_family(t, family))
 					continue;
 				if (h == NULL) {
-					h = elements(
-					    b, what, flags, t, name, set_name(alive, family));
+					h = elements(b, what, flags, t, name, set_name(s, family));
 					if (h == NULL)
 						return;
 					list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
@@ -483,14 +515,14 @@ put_elements(struct nft_batch *b, int what, uint16_t flags, enum nft_table t, co
 	}
 }
 
-void
-nft_put_no_fenced(struct nft_batch *b, enum nft_table t, const char *name)
+/* Empties the sets. */
+static void
+put_none(struct nft_batch *b, enum nft_table t, const char *name, enum set s)
 {
 	for (int family = 4; family <= 6; family += 2) {
-		struct nlmsghdr *h =
-		    nft_has_family(t, family)
-		        ? elements(b, NFT_MSG_DELSETELEM, 0, t, name, set_name(false, family))
-		        : NULL;
+		struct nlmsghdr *h = nft_has_family(t, family) ? elements(b, NFT_MSG_DELSETELEM, 0,
+		                                                     t, name, set_name(s, family))
+		                                               : NULL;
 
 		if (h != NULL)
 			done(b, h);
@@ -498,10 +530,16 @@ nft_put_no_fenced(struct nft_batch *b, enum nft_table t, const char *name)
 }
 
 void
+nft_put_no_fenced(struct nft_batch *b, enum nft_table t, const char *name)
+{
+	put_none(b, t, name, VIPS);
+}
+
+void
 nft_put_fenced(
     struct nft_batch *b, enum nft_table t, const char *name, const struct svip_addr *a, int n)
 {
-	put_elements(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, t, name, false, a, n, 0);
+	put_elements(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, t, name, VIPS, a, n, 0);
 }
 
 void
@@ -509,14 +547,28 @@ nft_put_alive(struct nft_batch *b, enum nft_table t, const char *name, const str
     int n, svip_ms left)
 {
 	assert(left > 0);
-	put_elements(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, t, name, true, a, n, left);
+	put_elements(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, t, name, ALIVE, a, n, left);
 }
 
 void
 nft_put_not_alive(
     struct nft_batch *b, enum nft_table t, const char *name, const struct svip_addr *a, int n)
 {
-	put_elements(b, NFT_MSG_DELSETELEM, 0, t, name, true, a, n, 0);
+	put_elements(b, NFT_MSG_DELSETELEM, 0, t, name, ALIVE, a, n, 0);
+}
+
+void
+nft_put_closing(
+    struct nft_batch *b, const char *name, const struct svip_addr *a, int n, svip_ms left)
+{
+	assert(left > 0);
+	put_elements(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, NFT_INET, name, CLOSING, a, n, left);
+}
+
+void
+nft_put_no_closing(struct nft_batch *b, const char *name)
+{
+	put_none(b, NFT_INET, name, CLOSING);
 }
 
 static void
@@ -552,7 +604,7 @@ nft_put_question(
 {
 	struct nft_batch b = { .buf = buf, .seq = seq - 1 };
 	struct nlmsghdr *h =
-	    elements(&b, NFT_MSG_GETSETELEM, 0, t, name, set_name(true, a->family));
+	    elements(&b, NFT_MSG_GETSETELEM, 0, t, name, set_name(ALIVE, a->family));
 	struct nlattr *list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
 
 	put_key(h, a->bytes, a->family == 4 ? 4 : 16, 0);

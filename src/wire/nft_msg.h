@@ -32,7 +32,8 @@ void nft_end(struct nft_batch *); /* asks for an acknowledgement of the last mes
 void nft_put_table(struct nft_batch *, enum nft_table, const char *name, const char *comment);
 void nft_put_table_gone(struct nft_batch *, enum nft_table, const char *name);
 
-/* The sets: addresses that are fenced, those let through (with time-outs), and the tokens of dated orders. */
+/* The sets: addresses that are fenced, those let through, those about to go, and the tokens of dated orders (all but the
+ * first with time-outs). */
 void nft_put_sets(struct nft_batch *, enum nft_table, const char *name);
 
 /* Chains and rules, after all rules of the table have been deleted. device: for NFT_NETDEV only, one call each. */
@@ -50,6 +51,11 @@ void nft_put_alive(struct nft_batch *, enum nft_table, const char *name, const s
     int n, svip_ms left);
 void nft_put_not_alive(
     struct nft_batch *, enum nft_table, const char *name, const struct svip_addr *, int n);
+
+/* In NFT_INET: for that long no TCP connection to these begins; what is there goes on. Or to none of whichever any more. */
+void nft_put_closing(
+    struct nft_batch *, const char *name, const struct svip_addr *, int n, svip_ms left);
+void nft_put_no_closing(struct nft_batch *, const char *name);
 
 void nft_put_token(struct nft_batch *, const char *name, uint32_t token, svip_ms left);
 void nft_put_no_token(struct nft_batch *, const char *name, uint32_t token);

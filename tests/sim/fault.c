@@ -316,10 +316,12 @@ stall(struct sim *s, int x, sim_us lasts)
 
 	if (lasts > 4 * SECOND)
 		lasts = 4 * SECOND;
-	if (which != EVENTS)
-		s->node[x].stalled[QUERY] = s->now + lasts;
-	if (which != QUERY)
-		s->node[x].stalled[EVENTS] = s->now + lasts;
+	for (int way = 0; way < 2; way++) {
+		if (which != EVENTS)
+			s->node[x].stalled[QUERY][way] = s->now + lasts;
+		if (which != QUERY)
+			s->node[x].stalled[EVENTS][way] = s->now + lasts;
+	}
 }
 
 /* What polls alone can't see: the master is down, comes back while others hear nothing, and then is cut off while it holds. */
@@ -370,14 +372,22 @@ late(struct sim *s, int x)
 static void
 run_stall(struct sim *s, struct event *e)
 {
-	s->node[e->a].stalled[e->b] = s->now + e->n;
+	s->node[e->a].stalled[e->b][e->gen] = s->now + e->n;
+}
+
+static void
+stall_way(struct sim *s, int x, int connection, int way, sim_us from, sim_us to)
+{
+	queue_add(s, s->now + from,
+	    (struct event){
+	        .run = run_stall, .a = x, .b = connection, .gen = (uint64_t)way, .n = to - from });
 }
 
 static void
 stall_from_to(struct sim *s, int x, int connection, sim_us from, sim_us to)
 {
-	queue_add(s, s->now + from,
-	    (struct event){ .run = run_stall, .a = x, .b = connection, .n = to - from });
+	stall_way(s, x, connection, TO_SENTINEL, from, to);
+	stall_way(s, x, connection, TO_NODE, from, to);
 }
 
 /* The master is down for long, so that whoever is named next need not wait. Another one holds for a moment, is stopped, and a third
@@ -424,15 +434,60 @@ unseen_return(struct sim *s, int x)
 	}
 }
 
+/* As before; but the news of two switches, there and back again, come only when all this is over. */
 static void
-unseen(struct sim *s, int x)
+unseen_news(struct sim *s)
+{
+	for (int y = 0; y < s->n_nodes; y++)
+		stall_from_to(s, y, EVENTS, 0, 7 * SECOND);
+	for (int k = 0; k < 4; k++) {
+		strike_later(s, k * MS, FORCE, 0, 0);
+		strike_later(s, 2 * SECOND + k * MS, FORCE, 0, 0);
+	}
+	strike_later(s, 5 * SECOND, UNSEEN, 0, 1);
+}
+
+/* The master is down, and up again. What was answered before comes when the news of that have been heard, and nothing comes after
+ * it until another one is named. */
+static void
+unseen_answer(struct sim *s, int x)
+{
+	sim_us back = s->down_after + draw_us(s, 500 * MS, 700 * MS),
+	       comes = back + draw_us(s, 300 * MS, 800 * MS),
+	       again = comes + draw_us(s, 300 * MS, SECOND);
+
+	strike(s, ISOLATE, x, back);
+	strike_later(s, again, PAUSE, x, 4 * SECOND);
+	for (int k = 0; k < 4; k++)
+		strike_later(s, again + k * MS, FORCE, x, 0);
+	for (int y = 0; y < s->n_nodes; y++) {
+		if (y == x)
+			continue;
+		stall_way(s, y, QUERY, TO_NODE, back - 450 * MS, comes);
+		stall_way(s, y, QUERY, TO_SENTINEL, back - 5 * MS,
+		    again + draw_us(s, 100 * MS, 1500 * MS));
+	}
+}
+
+static void
+unseen(struct sim *s, int x, bool then)
 {
 	for (int i = 0; i < s->n_sentinels; i++)
 		s->sentinel[i].next_failover = s->now + 8 * SECOND;
-	if (chance(s, 0.5))
+	switch (then ? 1 : draw(s, 4)) {
+	case 0:
 		unseen_epoch(s, x);
-	else
+		return;
+	case 1:
 		unseen_return(s, x);
+		return;
+	case 2:
+		unseen_news(s);
+		return;
+	default:
+		unseen_answer(s, x);
+		return;
+	}
 }
 
 /* x: at this host; -1: where it hurts. */
@@ -547,7 +602,7 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 		relapse(s, x);
 		return;
 	case UNSEEN:
-		unseen(s, named(s));
+		unseen(s, named(s), lasts == 1);
 		return;
 	case FAULTS:
 		return;
@@ -621,7 +676,7 @@ fault_heal_all(struct sim *s)
 		s->redis_up[h] = true;
 		s->node[h].link_up = true;
 		s->mute[h] = 0;
-		s->node[h].stalled[QUERY] = s->node[h].stalled[EVENTS] = 0;
+		memset(s->node[h].stalled, 0, sizeof(s->node[h].stalled));
 		node_post(s, h, &(struct core_event){ .kind = EV_LINK, .yes = true });
 		if (s->node[h].other)
 			node_end(s, h);

@@ -277,22 +277,22 @@ hands_drop(struct sim *s, int x)
 
 /* ---- the start ---- */
 
-void
-hands_start(struct sim *s, int x)
+/* The first look at what is there. Heartbeats may have come before it. */
+static void
+run_start(struct sim *s, struct event *e)
 {
+	int x = e->a;
 	struct kernel *k = &s->kernel[x];
 	struct node *n = &s->node[x];
-	bool there = k->there;
-	svip_ms now;
+	bool there = k->there && (!k->fence || s->now < k->open_until);
+	svip_ms now = kernel_ms(s, x);
 
-	n->there = false;
-	k->busy_until = s->now; /* no answer is late yet */
-	if (n->fenced)
-		kernel_fence(s, x);
-	node_post(s, x, &(struct core_event){ .kind = EV_LINK, .yes = n->link_up });
-	if (k->fence && s->now >= k->open_until)
-		there = false;
-	now = kernel_ms(s, x);
+	if (!n->alive || n->life != e->gen)
+		return;
+	if (n->paused || k->frozen) {
+		queue_add(s, s->now + 1 * MS, *e);
+		return;
+	}
 	if (SIM_MISTAKE_OVER)
 		k->record_until = now + n->lease_ms;
 	if (k->record && k->record_other == n->other && k->record_until > now && n->link_up &&
@@ -309,4 +309,18 @@ hands_start(struct sim *s, int x)
 	remove_addresses(s, x, "removed");
 	kernel_shut(s, x, "shut");
 	answer(s, x, n->order.stuck ? EV_STUCK : EV_CLEAR);
+}
+
+void
+hands_start(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+
+	n->there = false;
+	s->kernel[x].busy_until = s->now; /* no answer is late yet */
+	if (n->fenced)
+		kernel_fence(s, x);
+	node_post(s, x, &(struct core_event){ .kind = EV_LINK, .yes = n->link_up });
+	queue_add(s, s->now + draw_us(s, 0, chance(s, 0.1) ? 50 * MS : 1 * MS),
+	    (struct event){ .run = run_start, .a = x, .gen = n->life });
 }

@@ -92,7 +92,7 @@ arrive(struct sim *s, struct event *e)
 	int way = e->b, from = way == TO_NODE ? m->sentinel : m->node;
 	int to = way == TO_NODE ? m->node : m->sentinel;
 	bool in_turn = m->number == k->got[way];
-	sim_us stalled = s->node[m->node].stalled[m->connection];
+	sim_us stalled = s->node[m->node].stalled[m->connection][way];
 
 	if (!k->up || k->gen != m->gen)
 		return;

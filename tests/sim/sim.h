@@ -178,7 +178,7 @@ struct node {
 	struct order order;
 	struct trap trap;
 	struct connection connection[HOSTS_MAX][CONNECTIONS];
-	sim_us stalled[CONNECTIONS]; /* until then nothing gets through to Sentinels or back */
+	sim_us stalled[CONNECTIONS][2]; /* until then nothing gets through to Sentinels, or back */
 	int n_inbox, inbox_max;
 	struct event *inbox; /* what came while it was paused */
 	struct core core;

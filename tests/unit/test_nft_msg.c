@@ -325,10 +325,10 @@ set_up_is_well_formed(void **state)
 	assert_false(b.full);
 	assert_int_equal(count(&b, NFT_MSG_NEWTABLE), 6);
 	assert_int_equal(count(&b, NFT_MSG_DELTABLE), 3);
-	assert_int_equal(count(&b, NFT_MSG_NEWSET), 4 + 1 + 2 + 4);
+	assert_int_equal(count(&b, NFT_MSG_NEWSET), 6 + 1 + 2 + 4);
 	assert_int_equal(count(&b, NFT_MSG_DELRULE), 3);
 	assert_int_equal(count(&b, NFT_MSG_NEWCHAIN), 2 + 1 + 1);
-	assert_int_equal(count(&b, NFT_MSG_NEWRULE), 4 + 1 + 3);
+	assert_int_equal(count(&b, NFT_MSG_NEWRULE), 6 + 1 + 3);
 }
 
 /* The attribute of a type: within the message, or within another attribute (h NULL). */
@@ -396,6 +396,23 @@ a_token_is_put_and_taken(void **state)
 	assert_false(b.full);
 	assert_int_equal(count(&b, NFT_MSG_NEWSETELEM), 1);
 	assert_int_equal(count(&b, NFT_MSG_DELSETELEM), 1);
+}
+
+static void
+what_closes_is_put_and_forgotten(void **state)
+{
+	struct svip_addr addr[] = { make("10.0.0.50"), make("2001:db8::50") };
+	struct nft_batch b;
+
+	(void)state;
+	nft_begin(&b, buf, 0);
+	nft_put_closing(&b, "svipd-t", addr, 1, 20);
+	nft_put_closing(&b, "svipd-t", addr, 2, 20);
+	nft_put_no_closing(&b, "svipd-t"); /* the sets of both families */
+	nft_end(&b);
+	assert_false(b.full);
+	assert_int_equal(count(&b, NFT_MSG_NEWSETELEM), 1 + 2);
+	assert_int_equal(count(&b, NFT_MSG_DELSETELEM), 2);
 }
 
 /* Once one message didn't fit, none that comes after it does: half a transaction would be another one. */
@@ -494,6 +511,7 @@ main(void)
 		cmocka_unit_test(a_length_that_cannot_be_ends_the_reading),
 		cmocka_unit_test(a_question_names_the_one_address),
 		cmocka_unit_test(a_token_is_put_and_taken),
+		cmocka_unit_test(what_closes_is_put_and_forgotten),
 		cmocka_unit_test(nothing_is_put_behind_what_did_not_fit),
 		cmocka_unit_test(a_refusal_reads_back),
 		cmocka_unit_test(set_up_is_well_formed),
