@@ -92,7 +92,7 @@ settings_are_compared_as_the_digest_has_it(void **state)
 		{ "", "" },
 		{ "arp { refresh = 1m }", "" },
 		{ "redis = 127.0.0.1:6379", "vip \"mymaster\": redis: 6379 | 127.0.0.1:6379\n" },
-		{ "lease = 7s", "lease: 2000ms | 7000ms\n" },
+		{ "lease = 7s", "lease: 2000ms | 7000ms\npoll: 400ms | 1400ms\n" },
 		{ "arp { refresh = 2m }", "arp: refresh: 60000ms | 120000ms\n" },
 		{ "vip b { interface = eth0 address = 10.0.0.51 }", "vip \"b\": - | there\n" },
 	};
