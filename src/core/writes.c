@@ -25,13 +25,15 @@ writes_init(struct instance *in)
 }
 
 static void
-hold(struct core *c, int i, int sentinel, svip_ms until, struct core_actions *out)
+hold(struct core *c, int i, int sentinel, svip_ms now, svip_ms until, struct core_actions *out)
 {
 	struct instance *in = &c->inst[i];
 
 	if (in->kernel != KERNEL_HELD || !in->role_master || c->conf.observe ||
 	    until <= in->writes_until)
 		return;
+	if (now >= in->writes_until)
+		in->writes_wait = false; /* they have gone on meanwhile */
 	in->writes_until = until;
 	in->writes_for = sentinel;
 	decide_act(out, ACT_WRITES, i)->until = until;
@@ -67,10 +69,10 @@ writes_news(struct core *c, int i, int sentinel, enum sentinel_news news, svip_m
 {
 	switch (news) { /* GCOV_EXCL_BR_LINE: a closed set */
 	case NEWS_TRIES:
-		hold(c, i, sentinel, now + TRY_MS, out);
+		hold(c, i, sentinel, now, now + TRY_MS, out);
 		return;
 	case NEWS_ELECTED:
-		hold(c, i, sentinel, now + MOVE_MS, out);
+		hold(c, i, sentinel, now, now + MOVE_MS, out);
 		return;
 	case NEWS_ABORTED:
 	case NEWS_RESET:

@@ -24,6 +24,7 @@ enum {
 	TICKS_MAX = 32, /* between two events, where the loop is punctual */
 	START = 100000,
 	WRITES_MS = 5000, /* the longest that clients' writes may have to wait */
+	AHEAD_MS = 10000, /* the longest that a Sentinel which alone shows a newer epoch is believed */
 };
 
 /* What the bytes ask for. EV_VIEW to EV_STOP of the core, and more. */
@@ -48,6 +49,8 @@ enum what {
 	DO_ADD,
 	DO_CONFIG,
 	DO_STOP,
+	DO_WRITES, /* Redis' answer; later ones than those above, so that seeds keep their meaning */
+	DO_GONE,
 	DO_ALL, /* how many */
 };
 
@@ -55,6 +58,8 @@ enum what {
 struct word {
 	bool valid, me, down; /* the newest; a newer epoch isn't overtaken */
 	uint64_t epoch;
+	int host;
+	svip_ms since; /* it has said this epoch and this host */
 	svip_ms asked;
 	bool told_me; /* the newest in order */
 	uint64_t told_epoch;
@@ -83,13 +88,14 @@ struct account {
 	svip_ms inherited_until; /* SVIP_LONG_AGO: nothing */
 	struct word word[SENTINELS];
 	svip_ms earn_after;
-	bool link, role, forgotten;
+	bool link, role, gone, forgotten;
 	svip_ms role_asked;
 	bool promised;
 	uint64_t promise; /* never to hold at this epoch or below */
 	uint64_t last_yield;
 	svip_ms yielded_at;
 	svip_ms writes_until;           /* as last ordered; SVIP_LONG_AGO: given back */
+	bool writes_wait;               /* and Redis has said so since */
 	uint64_t claim_epoch, claim_id; /* as last sent */
 	uint64_t old_epoch, old_id;     /* the claim before */
 	unsigned yielded; /* bit per node: a heartbeat with a yield to that was posted */
@@ -193,6 +199,23 @@ all_yielded(const struct account *a, const struct instance *in)
 	           in->claim_epoch == a->claim_epoch && (a->yielded & others) == others);
 }
 
+/* Somebody shows a newer epoch, and writes that are acknowledged here may be forgotten. */
+static bool
+outdated(const struct account *a, uint64_t epoch)
+{
+	if (a->writes_wait && now < a->writes_until)
+		return false;
+	if (!a->role && a->role_asked != SVIP_LONG_AGO)
+		return false;
+	for (int s = 0; s < core.conf.n_sentinels; s++) {
+		const struct word *w = &a->word[s];
+
+		if (w->valid && w->epoch > epoch && now < w->since + AHEAD_MS)
+			return true;
+	}
+	return false;
+}
+
 static void
 check_take(const struct account *a, const struct instance *in)
 {
@@ -226,7 +249,9 @@ check_writes(struct account *a, svip_ms until)
 	MUST(!core.conf.observe);
 	if (until == SVIP_LONG_AGO) {
 		MUST(now < a->writes_until);
+		a->writes_wait = false;
 	} else {
+		a->writes_wait = a->writes_wait && now < a->writes_until;
 		MUST(a->there && a->answered && !a->dropping && a->role && !a->forgotten);
 		MUST(until > now && until <= now + WRITES_MS && until > a->writes_until);
 	}
@@ -286,7 +311,8 @@ check_instance(int i)
 		MUST(now < in->lease_end && in->lease_end == a->until);
 		MUST(core_deadline(&core) <= in->lease_end);
 		MUST(core.conf.hold_on_quorum_loss || now < lease_of(a, in->hold_epoch));
-		MUST(!stopping && !a->forgotten && a->link);
+		MUST(!stopping && !a->forgotten && a->link && !a->gone);
+		MUST(!outdated(a, in->hold_epoch));
 	}
 	MUST(in->kernel != KERNEL_HELD || a->answered);
 	MUST(in->kernel != KERNEL_CLEAR || !a->there);
@@ -507,7 +533,9 @@ note_word(struct word *w, const struct view *v, int s, int host)
 {
 	if (w->valid && v->asked < w->asked) {
 		if (v->epoch > w->epoch) {
+			w->since = now + 1;
 			w->epoch = v->epoch;
+			w->host = host;
 			w->me = w->down = false;
 		}
 		return;
@@ -516,10 +544,12 @@ note_word(struct word *w, const struct view *v, int s, int host)
 		note_me(w, v);
 	else
 		note_other(w, v, s, host);
+	if (!w->valid || w->epoch != v->epoch || w->host != host)
+		w->since = now + 1;
 	w->valid = true;
 	w->me = w->told_me = v->me;
 	w->epoch = w->told_epoch = v->epoch;
-	w->told_host = host;
+	w->host = w->told_host = host;
 	w->down = v->down;
 	w->asked = v->asked;
 }
@@ -778,6 +808,8 @@ carry_out(const uint8_t *e)
 		if (now - e[5] >= account[i].role_asked) {
 			account[i].role_asked = now - e[5];
 			account[i].role = (e[3] & 1) == 0;
+			account[i].gone &= !account[i].role;
+			account[i].writes_wait &= account[i].role;
 		}
 		post(&(struct core_event){
 		    .kind = EV_ROLE, .instance = i, .asked = now - e[5], .yes = (e[3] & 1) == 0 });
@@ -827,6 +859,15 @@ carry_out(const uint8_t *e)
 			break;
 		stopping = true;
 		post_at(EV_STOP, 0);
+		break;
+	case DO_WRITES:
+		account[i].writes_wait = (e[3] & 1) == 0;
+		post(&(struct core_event){
+		    .kind = EV_WRITES, .instance = i, .yes = account[i].writes_wait });
+		break;
+	case DO_GONE: /* said of a Redis that isn't known for a master */
+		account[i].gone |= !account[i].role;
+		post_at(EV_GONE, i);
 		break;
 	case DO_ALL:
 		break;

@@ -7,6 +7,7 @@
 
 #include "fuzz.h"
 #include "wire/hiredis_codec.h"
+#include "wire/replication_reply.h"
 #include "wire/resp_reader.h"
 #include "wire/sentinel_reply.h"
 
@@ -62,6 +63,45 @@ check_message(const struct redisReply *r)
 }
 
 static void
+check_replicas(const struct redisReply *r)
+{
+	struct replication_info info;
+	struct replication_candidate candidate[REPLICATION_MAX];
+	uint64_t offset = 0;
+	int n;
+
+	if (replication_reply_info(r, &info) == REPLY_FINE) {
+		MUST(info.offset <= INT64_MAX && info.n >= 0);
+		for (int i = 0; i < info.n && i < REPLICATION_MAX; i++) {
+			check_host(&info.replica[i].host);
+			MUST(info.replica[i].offset <= INT64_MAX);
+		}
+	}
+	if (replication_reply_candidates(r, candidate, &n) == REPLY_FINE) {
+		MUST(n >= 0 && n <= RESP_ELEMENTS_MAX);
+		for (int i = 0; i < n && i < REPLICATION_MAX; i++) {
+			check_host(&candidate[i].host);
+			MUST(candidate[i].priority >= 0);
+		}
+	}
+	if (replication_reply_role(r, &offset))
+		MUST(offset <= INT64_MAX);
+	/* Only an error says that a failover runs, or that nobody can be promoted. */
+	switch (replication_reply_verdict(r)) {
+	case REPLICATION_IN_PROGRESS:
+	case REPLICATION_NO_REPLICA:
+		MUST(r->type == REDIS_REPLY_ERROR);
+		return;
+	case REPLICATION_YES:
+		MUST(r->type == REDIS_REPLY_STATUS || r->type == REDIS_REPLY_STRING);
+		return;
+	case REPLICATION_NO:
+		return;
+	}
+	MUST(false); /* there is no other verdict */
+}
+
+static void
 check_reply(const struct redisReply *r)
 {
 	char text[REPLY_TEXT_MAX];
@@ -71,6 +111,7 @@ check_reply(const struct redisReply *r)
 	check_master(r);
 	check_sentinels(r);
 	check_message(r);
+	check_replicas(r);
 	if (sentinel_reply_addr(r, &host) == REPLY_FINE)
 		check_host(&host);
 	if (sentinel_reply_role(r, &master) != REPLY_FINE)

@@ -6,7 +6,7 @@
 
 In the environment: SVIPD and SVIPCTL (the programs to test), SVIP_RESULTS (a file that gets a JSON line for each
 measurement), SVIP_KEEP (a directory that gets all files of clusters of failed tests), SVIP_LOSS_SECONDS (how long
-the tests under loss run, 60), SVIP_FAILOVERS (how many failovers in a row, 2), SVIP_SEED (of hostile heartbeats), SVIP_RESTARTS
+the tests under loss run, 60), SVIP_FAILOVERS (how many failovers in a row, 2), SVIP_MOVES (moves of each kind under clients, 2), SVIP_SEED (of hostile heartbeats), SVIP_RESTARTS
 (of the holder in a row, 5), SVIP_GENTLE (not empty: at a test's end the daemons are stopped, not killed, so that a build with
 --enable-coverage writes down what has run; `make coverage-report` then tells).
 """

@@ -154,6 +154,8 @@ command(struct ev_loop *loop, char **w, int n)
 		    (unsigned long long)(clock_us() - t));
 	} else if (strcmp(what, "close") == 0) {
 		printf("close %d\n", fence_close(slot));
+	} else if (strcmp(what, "closing") == 0) {
+		printf("closing %d\n", fence_closing(slot));
 	} else if (strcmp(what, "ends") == 0) {
 		svip_ms end = fence_ends(slot);
 

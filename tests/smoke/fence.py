@@ -284,6 +284,27 @@ def shut_and_open():
     asker.close()
 
 
+def closing():
+    d, asker = started(), Asker()
+    verdict("what is shut can't be closing", d.do("closing 0")[0] in (ETIME, EAGAIN))
+    d.do("open 0 5000")
+    verdict("closing, and once more: only connections don't begin",
+            d.do("closing 0") == [0] and d.do("closing 0") == [0] and asker.answered(0.3) == set(KINDS) - {"tcp", "tcp6"})
+    d.do("renew 0 5000")
+    verdict("a renewal leaves it so", asker.answered(0.3) == set(KINDS) - {"tcp", "tcp6"})
+    d.do("close 0")
+    verdict("then closed: nothing is answered", asker.answered(0.3) == set())
+    d.do("open 0 5000")
+    verdict("open again: every question is answered", asker.answered(1) == set(KINDS))
+    d.do("open 0 300")
+    d.do("closing 0")
+    time.sleep(0.4)
+    verdict("it ends with what was open", "elements" not in nft(f"list set inet {TABLE} closing4"),
+            nft(f"list set inet {TABLE} closing4"))
+    d.fini()
+    asker.close()
+
+
 def expiry():
     d, asker = started(), Asker()
     late = []
@@ -567,7 +588,7 @@ def costs():
     d.fini()
 
 
-PARTS = (shut_and_open, expiry, late_orders, successor, other_hands, interface, frames, others_address, many,
+PARTS = (shut_and_open, closing, expiry, late_orders, successor, other_hands, interface, frames, others_address, many,
          self_test, costs)
 
 

@@ -90,9 +90,9 @@ settings_are_compared_as_the_digest_has_it(void **state)
 		const char *add, *want;
 	} cases[] = {
 		{ "", "" },
-		{ "user = root", "" },
+		{ "arp { refresh = 1m }", "" },
 		{ "redis = 127.0.0.1:6379", "vip \"mymaster\": redis: 6379 | 127.0.0.1:6379\n" },
-		{ "lease = 7s", "lease: 2000ms | 7000ms\n" },
+		{ "lease = 7s", "lease: 2000ms | 7000ms\npoll: 400ms | 1400ms\n" },
 		{ "arp { refresh = 2m }", "arp: refresh: 60000ms | 120000ms\n" },
 		{ "vip b { interface = eth0 address = 10.0.0.51 }", "vip \"b\": - | there\n" },
 	};
@@ -134,5 +134,5 @@ main(void)
 		cmocka_unit_test(hostile_amounts_are_refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, temp_make, temp_remove);
 }

@@ -102,6 +102,20 @@ while_they_wait_one_sentinel_alone_does_not_end_a_hold(void **state)
 	lets_go(WHY_NEWER_EPOCH);
 }
 
+/* Between the end of one order and the answer to the next clients write. */
+static void
+an_answer_counts_as_long_as_its_order(void **state)
+{
+	(void)state;
+	take();
+	news(1, NEWS_TRIES);
+	answered(true);
+	now += 500;
+	assert_int_equal(news(1, NEWS_ELECTED), now + 5000);
+	view(1, &theirs, 8);
+	lets_go(WHY_NEWER_EPOCH);
+}
+
 static void
 a_sentinel_that_was_never_heard_is_none_that_shows_a_newer_epoch(void **state)
 {
@@ -216,6 +230,7 @@ main(void)
 		T(a_try_holds_them_for_a_moment_and_an_election_for_longer),
 		T(an_end_of_the_failover_gives_them_back),
 		T(a_move_leaves_them_waiting_until_redis_is_a_replica),
+		T(an_answer_counts_as_long_as_its_order),
 		T(a_sentinel_that_was_never_heard_is_none_that_shows_a_newer_epoch),
 		T(a_hold_whose_redis_was_never_asked_is_ended_by_one_sentinel),
 		T(while_they_wait_one_sentinel_alone_does_not_end_a_hold),
