@@ -103,8 +103,9 @@ static char *
 op_read(void *ctx, size_t *len)
 {
 	char *text = malloc(CHANNEL_BODY_MAX); /* a byte of an answer is the verdict */
-	long n =
-	    text != NULL ? conf_slurp(daemon_state()->options.file, text, CHANNEL_BODY_MAX - 1, NULL) : -1;
+	long n = text != NULL
+	             ? conf_slurp(daemon_state()->options.file, text, CHANNEL_BODY_MAX - 1, NULL)
+	             : -1;
 
 	(void)ctx;
 	if (n < 0) {
