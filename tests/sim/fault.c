@@ -161,6 +161,7 @@ mend(struct sim *s, struct event *e)
 	case SLOW:
 	case STALL:
 	case RELAPSE:
+	case UNSEEN:
 	case TRAP:
 	case MUTE:
 	case LATE:
