@@ -76,7 +76,8 @@ show_differences(const struct out *o, const json_t *node)
 static void
 show(const struct out *o, const json_t *node)
 {
-	size_t n = json_array_size(json_object_get(node, "differences"));
+	size_t n = json_array_size(json_object_get(node, "differences")) +
+	           (size_t)field_int(node, "left_out", 0);
 	char first[64], text[64];
 
 	snprintf(first, sizeof(first), "%.60s: ", field_text(node, "node", "?"));

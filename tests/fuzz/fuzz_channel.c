@@ -89,8 +89,9 @@ fuzz_configuration(const uint8_t *in, size_t len)
 	MUST(text != NULL);
 	if (compare(text, text, &n)) {
 		MUST(n == 0);
-		MUST(compare(known, text, &n) && compare(text, known, &back));
-		MUST(n == back);
+		/* What is in a block is read when it has to be. */
+		if (compare(known, text, &n))
+			MUST(compare(text, known, &back) && n == back);
 	}
 	free(text);
 }

@@ -47,6 +47,7 @@ what_differs_is_told_key_by_key(void **state)
 		    "vip \"m\" {\na = \"2\"\n}\nz = \"2\"\n", "z: 1 | 2\nvip \"m\": a: 1 | 2\n" },
 		{ "vip \"m\" {\na = \"1\"\nb = \"1\"\n}\nvip \"m-b\" {\n}\n", "vip \"m-b\" {\n}\n",
 		    "vip \"m\": there | -\n" },
+		{ "a {\nb = \"1\"\nc = \"2\"\n}\n", "a {\nc = \"2\"\n}\n", "a: b: 1 | -\n" },
 		{ "vip \"m\" {\n}\n", "vip \"m\" {\n}\nvip \"n\" {\na = \"1\"\n}\n",
 		    "vip \"n\": - | there\n" },
 	};
@@ -60,13 +61,16 @@ static void
 what_is_no_such_text_is_refused(void **state)
 {
 	static const char *const cases[] = { "a", "a\n", "a = \"1\"", "a = 1\n", "a = \"1\n",
-		"a = { \"1\n", "a = { \"1\", \"2 }\n", " = \"1\"\n", "\n" };
+		"a = { \"1\n", "a = { \"1\", \"2 }\n", " = \"1\"\n", "\n", "a {\n", "a {\n}",
+		"a {\n}}\n" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_null(between(cases[i], ""));
 		assert_null(between("", cases[i]));
 	}
+	assert_null(between("a {\nb\n}\n", "a {\n}\n"));
+	assert_null(between("a {\n}\n", "a {\nb = \"1\"\n{\n}\n"));
 }
 
 static char *
