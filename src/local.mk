@@ -26,6 +26,8 @@ libwire_a_SOURCES = \
 	%D%/wire/address.c \
 	%D%/wire/age.c \
 	%D%/wire/age.h \
+	%D%/wire/channel_msg.c \
+	%D%/wire/channel_msg.h \
 	%D%/wire/ctl_request.c \
 	%D%/wire/ctl_request.h \
 	%D%/wire/cursor.c \
@@ -55,6 +57,8 @@ libwire_a_SOURCES = \
 libio_a_SOURCES = \
 	%D%/io/announcer.c \
 	%D%/io/announcer.h \
+	%D%/io/channel.c \
+	%D%/io/channel.h \
 	%D%/io/clock.c \
 	%D%/io/clock.h \
 	%D%/io/conflict.c \
@@ -126,6 +130,7 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/conf.h \
 	%D%/svipd/conf_block.c \
 	%D%/svipd/conf_check.c \
+	%D%/svipd/conf_compare.c \
 	%D%/svipd/conf_confuse.c \
 	%D%/svipd/conf_digest.c \
 	%D%/svipd/conf_file.c \
@@ -156,15 +161,24 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/history.h \
 	%D%/svipd/host.c \
 	%D%/svipd/host.h \
+	%D%/svipd/keeper.c \
+	%D%/svipd/keeper.h \
 	%D%/svipd/named.c \
 	%D%/svipd/named.h \
+	%D%/svipd/peers.c \
+	%D%/svipd/peers.h \
 	%D%/svipd/reload.c \
 	%D%/svipd/report.c \
 	%D%/svipd/report.h \
 	%D%/svipd/self.c \
 	%D%/svipd/sentence.c \
 	%D%/svipd/sentence.h \
+	%D%/svipd/spread.c \
+	%D%/svipd/spread.h \
+	%D%/svipd/spreading.c \
 	%D%/svipd/tell.c \
+	%D%/svipd/version.c \
+	%D%/svipd/version.h \
 	%D%/svipd/why.c \
 	%D%/svipd/why.h \
 	%D%/svipd/why_next.c
@@ -180,10 +194,14 @@ svipd_LDADD = $(SVIPD_LIBS)
 # The operator's command: no core, no hands.
 noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = \
+	%D%/svipctl/apply.c \
+	%D%/svipctl/apply.h \
 	%D%/svipctl/check.c \
 	%D%/svipctl/check.h \
 	%D%/svipctl/client.c \
 	%D%/svipctl/client.h \
+	%D%/svipctl/diff.c \
+	%D%/svipctl/diff.h \
 	%D%/svipctl/field.c \
 	%D%/svipctl/field.h \
 	%D%/svipctl/generate.c \

@@ -75,6 +75,7 @@ chaos: svipd svipctl
 
 # Each fuzz target on its corpus. Fuzzing itself needs clang: make fuzz SECONDS=600 TARGET='conf core'
 fuzz_targets = \
+	%D%/fuzz/fuzz_channel \
 	%D%/fuzz/fuzz_conf \
 	%D%/fuzz/fuzz_core \
 	%D%/fuzz/fuzz_ctl \
@@ -92,6 +93,8 @@ dist_check_SCRIPTS += %D%/fuzz.sh
 EXTRA_DIST += %D%/fuzz/corpus %D%/fuzz/run %D%/fuzz/conf.dict %D%/fuzz/sentinel.dict %D%/fuzz/show.dict
 TESTS += %D%/fuzz.sh
 %D%/fuzz.log: $(fuzz_targets)
+%C%_fuzz_fuzz_channel_SOURCES = %D%/fuzz/fuzz_channel.c %D%/fuzz/replay.c
+%C%_fuzz_fuzz_channel_LDADD = $(SVIPD_LIBS)
 %C%_fuzz_fuzz_conf_SOURCES = %D%/fuzz/fuzz_conf.c %D%/fuzz/replay.c
 %C%_fuzz_fuzz_conf_LDADD = $(SVIPD_LIBS)
 %C%_fuzz_fuzz_core_SOURCES = %D%/fuzz/fuzz_core.c %D%/fuzz/replay.c
@@ -124,8 +127,10 @@ if HAVE_CMOCKA
 unit_tests = \
 	%D%/unit/test_address \
 	%D%/unit/test_age \
+	%D%/unit/test_channel_msg \
 	%D%/unit/test_claim \
 	%D%/unit/test_conf \
+	%D%/unit/test_conf_compare \
 	%D%/unit/test_conf_digest \
 	%D%/unit/test_conf_files \
 	%D%/unit/test_control \
@@ -157,7 +162,9 @@ unit_tests = \
 	%D%/unit/test_seal \
 	%D%/unit/test_sentinel \
 	%D%/unit/test_sentinel_reply \
+	%D%/unit/test_spread \
 	%D%/unit/test_svipctl \
+	%D%/unit/test_version \
 	%D%/unit/test_why \
 	%D%/unit/test_writes
 check_PROGRAMS += $(unit_tests)
@@ -167,12 +174,15 @@ endif
 # A test with %D%/unit/NAME.c alone needs no more than its line above; the archives give what it uses.
 LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_conf_compare_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_digest_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_files_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_expedite_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_handover_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_report_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_spread_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_svipctl_LDADD = $(SVIPCTL_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_version_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_why_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 noinst_HEADERS += \
 	%D%/unit/conf_temp.h \

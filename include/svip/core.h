@@ -259,6 +259,7 @@ struct peer {
 	svip_ms unknown;          /* last datagram from it that failed authentication */
 	uint32_t rtt_us;
 	uint32_t version;
+	uint64_t serial;
 	uint32_t lease_ms, guard_ms;
 	uint32_t cand_guard_ms;   /* the largest that a process not yet established has told */
 	uint8_t digest_safety[SVIP_DIGEST_LEN], digest_all[SVIP_DIGEST_LEN];

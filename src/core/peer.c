@@ -108,6 +108,7 @@ note_node(
 	p->version = hb->version;
 	p->lease_ms = hb->lease_ms;
 	p->guard_ms = hb->guard_ms;
+	p->serial = hb->serial;
 	p->maintenance = hb->maintenance;
 	p->observe = hb->observe;
 	p->heard_config = true;

@@ -59,6 +59,14 @@ static const char no_memory[] = "{\"schema\":1,\"ok\":false,\"error\":\"failed\"
                                 "\"message\":\"out of memory\"}";
 
 static void
+file_close(struct client *c)
+{
+	if (c->caller.fd >= 0)
+		close(c->caller.fd);
+	c->caller.fd = -1;
+}
+
+static void
 client_close(struct client *c)
 {
 	struct control *k = c->owner;
@@ -66,6 +74,7 @@ client_close(struct client *c)
 	ev_io_stop(k->loop, &c->io);
 	ev_timer_stop(k->loop, &c->idle);
 	close(c->fd);
+	file_close(c);
 	free(c->out);
 	c->out = NULL;
 	c->fd = -1;
@@ -144,6 +153,7 @@ client_answer_line(struct client *c)
 	k->counters.requests++;
 	ev_timer_again(k->loop, &c->idle);
 	client_answer(c, k->reply(k->ctx, &c->caller, c->line));
+	file_close(c);
 	c->have -= len + 1;
 	memmove(c->line, lf + 1, c->have);
 }
@@ -172,11 +182,35 @@ client_flush(struct client *c)
 	return true;
 }
 
+/* As read(), and of the files that come along the newest. */
+static ssize_t
+receive(struct client *c)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { c->line + c->have, sizeof(c->line) - c->have };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(c->fd, &m, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *h = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (h != NULL && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+	    h->cmsg_len == CMSG_LEN(sizeof(int))) {
+		file_close(c);
+		memcpy(&c->caller.fd, CMSG_DATA(h), sizeof(int));
+	}
+	return n;
+}
+
 /* False: the client has gone. */
 static bool
 client_read(struct client *c)
 {
-	ssize_t n = read(c->fd, c->line + c->have, sizeof(c->line) - c->have);
+	ssize_t n = receive(c);
 
 	if (n == -1 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
 		return true;
@@ -237,7 +271,8 @@ client_init(struct client *c, int fd, const struct ucred *who)
 	struct control *k = c->owner;
 
 	c->fd = fd;
-	c->caller = (struct control_caller){ .uid = who->uid, .gid = who->gid, .pid = who->pid };
+	c->caller =
+	    (struct control_caller){ .uid = who->uid, .gid = who->gid, .pid = who->pid, .fd = -1 };
 	c->last = false;
 	c->have = 0;
 	c->out_len = c->out_sent = 0;

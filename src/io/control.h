@@ -24,6 +24,7 @@ struct control_caller {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
+	int fd; /* a file that came with the line (SCM_RIGHTS), the module's to close; -1: none */
 };
 
 /*

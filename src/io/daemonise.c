@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Background and pid file. Must never say "ready" before the daemon says so. */
-#define _GNU_SOURCE /* pipe2 */
+#define _GNU_SOURCE /* pipe2, close_range */
 #include "daemonise.h"
 
 #include <errno.h>
@@ -42,7 +42,8 @@ wait_for_daemon(int fd, pid_t child)
 			_exit(0);
 	}
 	words[len] = '\0';
-	fprintf(stderr, "svipd: %s\n", len > 1 ? words + 1 : "ended before it was ready; the log says more");
+	fprintf(stderr, "svipd: %s\n",
+	    len > 1 ? words + 1 : "ended before it was ready; the log says more");
 	_exit(1);
 }
 
@@ -155,15 +156,16 @@ still_there(int fd, const char *path)
 {
 	struct stat open_file, named;
 
-	return fstat(fd, &open_file) == 0 && stat(path, &named) == 0 && open_file.st_dev == named.st_dev &&
-	    open_file.st_ino == named.st_ino;
+	return fstat(fd, &open_file) == 0 && stat(path, &named) == 0 &&
+	       open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
 }
 
 static int
 pidfile_lock(const char *path, char *why, size_t size)
 {
 	for (int tries = 0; tries < 10; tries++) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644), rc;
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644),
+		    rc;
 
 		if (fd < 0) {
 			rc = -errno;
@@ -173,7 +175,8 @@ pidfile_lock(const char *path, char *why, size_t size)
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 			rc = errno == EWOULDBLOCK ? -EEXIST : -errno;
 			if (rc == -EEXIST)
-				snprintf(why, size, "already running, pid %ld (%s)", pid_in(fd), path);
+				snprintf(
+				    why, size, "already running, pid %ld (%s)", pid_in(fd), path);
 			else
 				snprintf(why, size, "pid file %s: lock: %s", path, strerror(-rc));
 			close(fd);
@@ -222,4 +225,22 @@ daemonise_fini(void)
 		errno = 0;
 	close(state.pid_fd);
 	state.pid_fd = -1;
+}
+
+int
+daemonise_keep_only(int fd)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null < 0)
+		return -errno;
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+		if (dup2(null, i) < 0)
+			return -errno;
+	if (fd != STDERR_FILENO + 1 && dup2(fd, STDERR_FILENO + 1) < 0)
+		return -errno;
+	if (close_range(STDERR_FILENO + 2, ~0U, 0) < 0) /* Linux 5.9 */
+		for (int i = STDERR_FILENO + 2; i < 1024; i++)
+			close(i);
+	return STDERR_FILENO + 1;
 }

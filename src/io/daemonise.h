@@ -30,4 +30,8 @@ int daemonise_pidfile(const char *path, char *why, size_t size);
 /* Removes the pid file, if this process wrote it. */
 void daemonise_fini(void);
 
+/* For a helper that was forked: closes everything but this descriptor, which becomes the returned one, or -errno: no lock file, no log, no
+ * terminal may live on in it. */
+int daemonise_keep_only(int fd);
+
 #endif

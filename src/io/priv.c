@@ -73,49 +73,60 @@ close_doors(char *why, size_t size)
 	return 0;
 }
 
-/* What libcap-ng is to keep: both capabilities of the daemon, or none. */
+/* A process keeps nothing, or two capabilities. */
+struct keep {
+	bool some;
+	unsigned a, b;
+};
+
+static const struct keep nothing = { .some = false },
+                         network = { true, CAP_NET_ADMIN, CAP_NET_RAW },
+                         files = { true, CAP_DAC_OVERRIDE, CAP_CHOWN };
+
 static void
-choose(bool keep)
+choose(const struct keep *k)
 {
 	capng_clear(CAPNG_SELECT_ALL);
-	if (keep)
-		capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN, CAP_NET_RAW, -1);
+	if (k->some)
+		capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, k->a, k->b, -1);
 }
 
 /* Trust is good: asks the kernel what this process has now. */
 static int
-verify(const struct identity *id, bool keep, char *why, size_t size)
+verify(const struct identity *id, const struct keep *keep, char *why, size_t size)
 {
 	uid_t ruid, euid, suid;
 	gid_t rgid, egid, sgid;
 
 	if (getresuid(&ruid, &euid, &suid) < 0 || getresgid(&rgid, &egid, &sgid) < 0)
 		return fail(errno, why, size, "own identity");
-	if (ruid != id->uid || euid != id->uid || suid != id->uid || rgid != id->gid || egid != id->gid ||
-	    sgid != id->gid) {
-		snprintf(why, size, "still uid %ld, gid %ld after the drop", (long)euid, (long)egid);
+	if (ruid != id->uid || euid != id->uid || suid != id->uid || rgid != id->gid ||
+	    egid != id->gid || sgid != id->gid) {
+		snprintf(
+		    why, size, "still uid %ld, gid %ld after the drop", (long)euid, (long)egid);
 		return -EPERM;
 	}
 	capng_clear(CAPNG_SELECT_ALL);
 	if (capng_get_caps_process() < 0)
 		return fail(EPERM, why, size, "own capabilities");
 	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
-		bool wanted = keep && (cap == CAP_NET_ADMIN || cap == CAP_NET_RAW);
+		bool wanted = keep->some && (cap == keep->a || cap == keep->b);
 		bool effective = capng_have_capability(CAPNG_EFFECTIVE, cap);
 		bool permitted = capng_have_capability(CAPNG_PERMITTED, cap);
 
 		if (effective == wanted && permitted == wanted &&
 		    !capng_have_capability(CAPNG_INHERITABLE, cap))
 			continue;
-		snprintf(why, size, "capability %s %s after the drop", capng_capability_to_name(cap),
-		    wanted ? "is missing" : "is still there");
+		snprintf(why, size, "capability %s %s after the drop",
+		    capng_capability_to_name(cap), wanted ? "is missing" : "is still there");
 		return -EPERM;
 	}
 	return 0;
 }
 
 static int
-drop_from_root(const struct identity *id, bool keep, bool groups, char *why, size_t size)
+drop_from_root(
+    const struct identity *id, const struct keep *keep, bool groups, char *why, size_t size)
 {
 	capng_flags_t flags = groups ? CAPNG_INIT_SUPP_GRP : CAPNG_DROP_SUPP_GRP;
 	int rc;
@@ -127,14 +138,15 @@ drop_from_root(const struct identity *id, bool keep, bool groups, char *why, siz
 	choose(keep);
 	rc = capng_change_id((int)id->uid, (int)id->gid, flags);
 	if (rc != 0) {
-		snprintf(why, size, "cannot become %s (libcap-ng %d): %s", id->name, rc, strerror(errno));
+		snprintf(why, size, "cannot become %s (libcap-ng %d): %s", id->name, rc,
+		    strerror(errno));
 		return -EPERM;
 	}
 	return 0;
 }
 
 static int
-drop(const struct identity *id, bool keep, bool groups, char *why, size_t size)
+drop(const struct identity *id, const struct keep *keep, bool groups, char *why, size_t size)
 {
 	int rc;
 
@@ -144,16 +156,17 @@ drop(const struct identity *id, bool keep, bool groups, char *why, size_t size)
 			return rc;
 	} else {
 		if (id->uid != geteuid()) {
-			snprintf(why, size, "only root can become user \"%s\"; this is uid %ld", id->name,
-			    (long)geteuid());
+			snprintf(why, size, "only root can become user \"%s\"; this is uid %ld",
+			    id->name, (long)geteuid());
 			return -EPERM;
 		}
 		choose(keep);
 		if (capng_apply(CAPNG_SELECT_CAPS) != 0) {
 			snprintf(why, size, "%s",
-			    keep ? "CAP_NET_ADMIN and CAP_NET_RAW are needed: start as root, or with "
-			           "AmbientCapabilities= under systemd"
-			         : "capabilities cannot be dropped");
+			    keep->some ? "CAP_NET_ADMIN and CAP_NET_RAW are needed: start as root, "
+			                 "or with "
+			                 "AmbientCapabilities= under systemd"
+			               : "capabilities cannot be dropped");
 			return -EPERM;
 		}
 	}
@@ -167,7 +180,7 @@ priv_drop(const char *user, const char *group, char *why, size_t size)
 	struct identity id;
 	int rc = find_identity(user, group, &id, why, size);
 
-	return rc < 0 ? rc : drop(&id, true, false, why, size);
+	return rc < 0 ? rc : drop(&id, &network, false, why, size);
 }
 
 int
@@ -176,7 +189,16 @@ priv_drop_all(const char *user, char *why, size_t size)
 	struct identity id;
 	int rc = find_identity(user, NULL, &id, why, size);
 
-	return rc < 0 ? rc : drop(&id, false, true, why, size);
+	return rc < 0 ? rc : drop(&id, &nothing, true, why, size);
+}
+
+int
+priv_drop_files(char *why, size_t size)
+{
+	struct identity id;
+	int rc = find_identity(NULL, NULL, &id, why, size);
+
+	return rc < 0 ? rc : drop(&id, geteuid() == 0 ? &files : &nothing, false, why, size);
 }
 
 int

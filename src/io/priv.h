@@ -22,6 +22,9 @@ int priv_drop(const char *user, const char *group, char *why, size_t size);
  */
 int priv_drop_all(const char *user, char *why, size_t size);
 
+/* For what keeps the configuration's file: stays who it is, and keeps CAP_DAC_OVERRIDE and CAP_CHOWN if it is root. 0 or -errno, and `why`. */
+int priv_drop_files(char *why, size_t size);
+
 /*
  * Makes the directory of `file` (one level, 0755, owned by user and group) unless it is there.
  * For /run/svipd, whose content is gone after a boot. 0 or -errno, and `why`.

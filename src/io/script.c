@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The queue of notify scripts, and the daemon's end of the helper. Must never block or decide anything. */
-#define _GNU_SOURCE /* close_range */
 #include "script.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,11 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemonise.h"
 #include "log.h"
 #include "priv.h"
 #include "script_run.h"
 
-static const char path_for_scripts[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+static const char path_for_scripts[] =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 struct job {
 	struct job *next;
@@ -34,7 +34,7 @@ struct job {
 static struct {
 	struct ev_loop *loop;
 	ev_io readable;
-	int fd;       /* to the helper; -1: none */
+	int fd; /* to the helper; -1: none */
 	pid_t helper;
 	svip_ms limit_ms;
 	void (*idle)(void *);
@@ -47,31 +47,12 @@ static struct {
 
 /* ---- the helper ---- */
 
-/* Keeps the socket alone: no lock file, no log, no terminal may live on in the helper. */
-static int
-keep_only(int fd)
-{
-	int null = open("/dev/null", O_RDWR);
-
-	if (null < 0)
-		return -errno;
-	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
-		if (dup2(null, i) < 0)
-			return -errno;
-	if (fd != STDERR_FILENO + 1 && dup2(fd, STDERR_FILENO + 1) < 0)
-		return -errno;
-	if (close_range(STDERR_FILENO + 2, ~0U, 0) < 0) /* Linux 5.9 */
-		for (int i = STDERR_FILENO + 2; i < 1024; i++)
-			close(i);
-	return STDERR_FILENO + 1;
-}
-
 /* In the helper. Its first message is the outcome of its drop. */
 static _Noreturn void
 helper_begin(int fd, const char *user)
 {
 	struct run_result hello = { .end = RUN_EXITED };
-	int rc = keep_only(fd);
+	int rc = daemonise_keep_only(fd);
 
 	if (rc < 0)
 		_exit(1);
@@ -155,7 +136,8 @@ helper_lost(const char *why)
 	close(q.fd);
 	q.fd = -1;
 	waitpid(q.helper, NULL, WNOHANG);
-	log_error("scripts: the helper is gone (%s); no script runs until svipd is started anew", why);
+	log_error(
+	    "scripts: the helper is gone (%s); no script runs until svipd is started anew", why);
 	if (q.running != NULL) {
 		q.counts.dropped++;
 		free(q.running);
@@ -183,7 +165,8 @@ run_next(void)
 	q.running = job;
 	job->run.limit_ms = q.limit_ms;
 	/* One run is under way at a time, so the socket has room for it. */
-	n = send(q.fd, &job->run, offsetof(struct run, text) + job->run.used, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = send(q.fd, &job->run, offsetof(struct run, text) + job->run.used,
+	    MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		helper_lost(strerror(errno));
 }
@@ -197,7 +180,8 @@ make_room(const struct job *newest)
 	if (q.queued < SCRIPT_BACKLOG)
 		return;
 	for (; *at != NULL; at = &(*at)->next)
-		if (strcmp((*at)->instance, newest->instance) == 0 && strcmp((*at)->path, newest->path) == 0)
+		if (strcmp((*at)->instance, newest->instance) == 0 &&
+		    strcmp((*at)->path, newest->path) == 0)
 			break;
 	if (*at == NULL && q.queued >= SCRIPT_QUEUE_MAX)
 		at = &q.first;
@@ -209,7 +193,8 @@ make_room(const struct job *newest)
 			q.last = at;
 		q.queued--;
 		q.counts.dropped++;
-		log_warning("script %s: %s %s dropped, %d runs are waiting (%" PRIu64 " dropped so far)",
+		log_warning("script %s: %s %s dropped, %d runs are waiting (%" PRIu64
+		            " dropped so far)",
 		    old->path, old->instance, old->word, q.queued, q.counts.dropped);
 		free(old);
 	}
@@ -325,7 +310,8 @@ report(const struct job *job, const struct run_result *r)
 	case RUN_EXITED:
 		if (r->number == 0) {
 			q.counts.done++;
-			log_info("script %s: %s %s: exit status 0", job->path, job->instance, job->word);
+			log_info(
+			    "script %s: %s %s: exit status 0", job->path, job->instance, job->word);
 			return;
 		}
 		snprintf(why, sizeof(why), "exit status %d", r->number);
@@ -335,8 +321,8 @@ report(const struct job *job, const struct run_result *r)
 		break;
 	case RUN_TIMED_OUT:
 		q.counts.timed_out++;
-		log_warning("script %s: %s %s: stopped, it took longer than %" PRId64 " ms", job->path,
-		    job->instance, job->word, job->run.limit_ms);
+		log_warning("script %s: %s %s: stopped, it took longer than %" PRId64 " ms",
+		    job->path, job->instance, job->word, job->run.limit_ms);
 		return;
 	case RUN_REFUSED:
 		log_clean(r->output, r->used, why, sizeof(why));
@@ -361,7 +347,9 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	if (n < (ssize_t)offsetof(struct run_result, output) || r.used > sizeof(r.output) ||
 	    q.running == NULL) {
-		helper_lost(n < 0 ? strerror(errno) : n == 0 ? "it has ended" : "it talks nonsense");
+		helper_lost(n < 0    ? strerror(errno)
+		            : n == 0 ? "it has ended"
+		                     : "it talks nonsense");
 		return;
 	}
 	job = q.running;

@@ -9,9 +9,10 @@
 #include <string.h>
 #include <svip/heartbeat.h>
 
-static const char context[] = "svip-hb_"; /* part of the protocol */
-enum { SUBKEY_TAG = 1, SUBKEY_ID = 2 };   /* part of the protocol */
-enum { SUBKEY_KEEP = 3 };                 /* this host's alone */
+static const char context[] = "svip-hb_";            /* part of the protocol */
+enum { SUBKEY_TAG = 1, SUBKEY_ID = 2 };              /* part of the protocol */
+enum { SUBKEY_KEEP = 3 };                            /* this host's alone */
+enum { SUBKEY_CHANNEL = 4, SUBKEY_FINGERPRINT = 5 }; /* part of the channel's protocol */
 
 _Static_assert(sizeof(context) - 1 == crypto_kdf_CONTEXTBYTES, "as libsodium wants it");
 _Static_assert(SVIP_KEY_LEN == crypto_kdf_KEYBYTES, "the file's key is a master key of crypto_kdf");
@@ -22,6 +23,8 @@ static struct {
 		uint8_t id;
 		uint8_t bytes[SVIP_KEY_LEN];
 		uint8_t keep[SVIP_KEY_LEN];
+		uint8_t channel[SVIP_KEY_LEN];
+		uint8_t fingerprint[SVIP_KEY_LEN];
 	} key[SET_KEYS_MAX];
 } keys;
 
@@ -40,6 +43,10 @@ seal_init(const struct settings *set)
 		    keys.key[i].bytes, SVIP_KEY_LEN, SUBKEY_TAG, context, set->key[i]);
 		crypto_kdf_derive_from_key(
 		    keys.key[i].keep, SVIP_KEY_LEN, SUBKEY_KEEP, context, set->key[i]);
+		crypto_kdf_derive_from_key(
+		    keys.key[i].channel, SVIP_KEY_LEN, SUBKEY_CHANNEL, context, set->key[i]);
+		crypto_kdf_derive_from_key(keys.key[i].fingerprint, SVIP_KEY_LEN,
+		    SUBKEY_FINGERPRINT, context, set->key[i]);
 		crypto_kdf_derive_from_key(id, sizeof(id), SUBKEY_ID, context, set->key[i]);
 		keys.key[i].id = id[0];
 		sodium_memzero(id, sizeof(id));
@@ -116,6 +123,74 @@ seal_kept(const uint8_t *record, size_t len)
 			return true;
 	}
 	return false;
+}
+
+/* ---- the peers' channel ---- */
+
+_Static_assert(SEAL_BOX_KEY_LEN == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "as libsodium");
+_Static_assert(SEAL_BOX_TAG_LEN == crypto_aead_xchacha20poly1305_ietf_ABYTES, "as libsodium");
+
+bool
+seal_box_keys(
+    int key, uint8_t key_id, const uint8_t *said, size_t len, uint8_t out[2][SEAL_BOX_KEY_LEN])
+{
+	if (key >= keys.n || keys.key[key].id != key_id)
+		return false;
+	crypto_generichash(
+	    out[0], 2 * SEAL_BOX_KEY_LEN, said, len, keys.key[key].channel, SVIP_KEY_LEN);
+	return true;
+}
+
+static void
+nonce_of(uint64_t count, uint8_t nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES])
+{
+	memset(nonce, 0, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
+	for (size_t i = 0; i < 8; i++)
+		nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES - 1 - i] =
+		    (uint8_t)(count >> 8 * i);
+}
+
+void
+seal_box(const uint8_t key[SEAL_BOX_KEY_LEN], uint64_t count, uint8_t *bytes, size_t len)
+{
+	uint8_t nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES];
+
+	nonce_of(count, nonce);
+	crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
+	    bytes, bytes + len, NULL, bytes, len, NULL, 0, NULL, nonce, key);
+}
+
+bool
+seal_unbox(const uint8_t key[SEAL_BOX_KEY_LEN], uint64_t count, uint8_t *bytes, size_t len)
+{
+	uint8_t nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES];
+
+	nonce_of(count, nonce);
+	return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
+	           bytes, NULL, bytes, len, bytes + len, NULL, 0, nonce, key) == 0;
+}
+
+void
+seal_random(void *out, size_t len)
+{
+	randombytes_buf(out, len);
+}
+
+void
+seal_wipe(void *what, size_t len)
+{
+	sodium_memzero(what, len);
+}
+
+const char *
+seal_fingerprint(int key, const void *secret, size_t len, char out[SEAL_FINGERPRINT_MAX])
+{
+	uint8_t hash[crypto_generichash_BYTES_MIN];
+
+	assert(key < keys.n);
+	crypto_generichash(
+	    hash, sizeof(hash), secret, len, keys.key[key].fingerprint, SVIP_KEY_LEN);
+	return sodium_bin2hex(out, SEAL_FINGERPRINT_MAX, hash, (SEAL_FINGERPRINT_MAX - 1) / 2);
 }
 
 uint64_t

@@ -7,6 +7,7 @@
  * number 1, so that the same file can serve other uses. The tag is BLAKE2b of 32 bytes with that
  * key over all bytes before it. The key id, one byte, is the first byte of the derived key
  * number 2. What a host keeps for itself is sealed with key number 3: no heartbeat can pass for it.
+ * Number 4 makes the keys of the peers' channel, number 5 the fingerprints of secrets.
  */
 #ifndef IO_SEAL_H
 #define IO_SEAL_H
@@ -32,6 +33,31 @@ bool seal_check(const uint8_t *datagram, size_t len, uint8_t key_id);
 /* The same two for what this host keeps for itself. There is no key id: all keys are tried. */
 size_t seal_keep(uint8_t *record, size_t len);
 bool seal_kept(const uint8_t *record, size_t len);
+
+/*
+ * For the peers' channel: the two keys of one connection, first the caller's and then the called
+ * one's, from all that was said in the clear before (len bytes; it has a fresh nonce of either
+ * side). key: which of the settings' keys, from 0 on. False: there are fewer, or its id isn't key_id.
+ */
+enum { SEAL_BOX_KEY_LEN = 32, SEAL_BOX_TAG_LEN = 16 };
+bool seal_box_keys(
+    int key, uint8_t key_id, const uint8_t *said, size_t len, uint8_t keys[2][SEAL_BOX_KEY_LEN]);
+
+/* Encrypts len bytes where they are, and writes the tag behind them; count: never the same twice
+ * with a key (XChaCha20-Poly1305). The reverse: false when a bit of them, the key or the count is
+ * another, and then the bytes are void. */
+void seal_box(const uint8_t key[SEAL_BOX_KEY_LEN], uint64_t count, uint8_t *bytes, size_t len);
+bool seal_unbox(const uint8_t key[SEAL_BOX_KEY_LEN], uint64_t count, uint8_t *bytes, size_t len);
+
+/* Random bytes, and wiping. Need no seal_init(). */
+void seal_random(void *out, size_t len);
+void seal_wipe(void *what, size_t len);
+
+/* What two nodes may show of a secret to see whether they have the same: 16 hexadecimal digits of a
+ * hash with the key'th of the keys, worth nothing to who doesn't have that. Returns out. */
+enum { SEAL_FINGERPRINT_MAX = 17 };
+const char *seal_fingerprint(
+    int key, const void *secret, size_t len, char out[SEAL_FINGERPRINT_MAX]);
 
 /* Keyless BLAKE2b of 8 bytes, read big-endian: cluster and instance ids. Needs no seal_init(). */
 uint64_t seal_id64(const char *text);

@@ -20,6 +20,7 @@ struct client {
 	int limit_s;
 	int timer; /* readable when the time is over */
 	int fd;
+	int file; /* goes along; -1: none, or it has gone */
 	char *why;
 };
 
@@ -121,6 +122,32 @@ begin(struct client *c)
 	return true;
 }
 
+/* As send(); with the first byte goes the file. */
+static ssize_t
+send_some(struct client *c, const char *from, size_t len)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { .buf = { 0 } };
+	struct iovec iov = { (void *)from, len };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (c->file != -1) {
+		control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(sizeof(int)) };
+		memcpy(CMSG_DATA(&control.align), &c->file, sizeof(int));
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control);
+	}
+	n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n > 0)
+		c->file = -1;
+	return n;
+}
+
 static bool
 send_line(struct client *c, const char *line)
 {
@@ -133,7 +160,7 @@ send_line(struct client *c, const char *line)
 
 		if (!wait_for(c, POLLOUT))
 			return false;
-		n = send(c->fd, from, sent < len ? len - sent : 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send_some(c, from, sent < len ? len - sent : 1);
 		if (n == -1 && errno != EINTR && errno != EAGAIN)
 			return fail(c, "write", errno);
 		if (n > 0)
@@ -190,7 +217,15 @@ read_line(struct client *c)
 char *
 client_ask(const char *path, const char *line, int limit_s, char why[CLIENT_WHY_MAX])
 {
-	struct client c = { .path = path, .limit_s = limit_s, .timer = -1, .fd = -1, .why = why };
+	return client_ask_with(path, line, -1, limit_s, why);
+}
+
+char *
+client_ask_with(const char *path, const char *line, int file, int limit_s, char why[CLIENT_WHY_MAX])
+{
+	struct client c = {
+		.path = path, .limit_s = limit_s, .timer = -1, .fd = -1, .file = file, .why = why
+	};
 	char *answer = NULL;
 
 	if (begin(&c) && send_line(&c, line))

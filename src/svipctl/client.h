@@ -16,4 +16,7 @@ enum {
  */
 char *client_ask(const char *path, const char *line, int limit_s, char why[CLIENT_WHY_MAX]);
 
+/* The same with a file that goes along. */
+char *client_ask_with(const char *path, const char *line, int file, int limit_s, char why[CLIENT_WHY_MAX]);
+
 #endif

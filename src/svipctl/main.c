@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply.h"
 #include "check.h"
 #include "client.h"
+#include "diff.h"
 #include "field.h"
 #include "generate.h"
 #include "handover.h"
@@ -26,7 +28,7 @@
 #endif
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum { SCHEMA = 1, LIMIT_S = 5, RELOAD_LIMIT_S = 30, HINT_LIMIT_S = 1, LINE_MAX_BYTES = 4096 };
+enum { SCHEMA = 1, LIMIT_S = 5, RELOAD_LIMIT_S = 30, HINT_LIMIT_S = 1, LINE_MAX_BYTES = 4096, ABSENT_MAX = 7 };
 
 static const char default_socket[] = "/run/svipd/svipd.sock";
 
@@ -60,8 +62,14 @@ static const struct command commands[] = {
 	    2, LIMIT_S, show_message, false },
 	{ "client-reconfig", "ARG...", "a hint by Sentinel, with its seven arguments", 7, 7,
 	    HINT_LIMIT_S, show_message, true },
+	{ "config", "diff [NODE]", "in what the configurations of other nodes differ", 1, 2, 0,
+	    NULL, false },
 	{ "config", "generate", "print a configuration for what a Sentinel (--sentinel) knows", 1,
-	    1, 0, NULL, false },
+	    2, 0, NULL, false },
+	{ "config", "apply FILE", "take a file over on all nodes, or on none (--absent-ok NODE)", 1,
+	    2, 0, NULL, false },
+	{ "config", "rollback", "the same with what the last change has replaced", 1, 2, 0, NULL,
+	    false },
 	{ "keygen", "[FILE]", "make a key, in a new file or on stdout", 0, 1, 0, NULL, false },
 	{ "version", "", "versions of svipctl and of the running svipd", 0, 0, LIMIT_S,
 	    show_version, false },
@@ -91,6 +99,7 @@ print_help(void)
 	       "      --sentinel HOST:PORT    config generate: the Sentinel to ask\n"
 	       "      --sentinel-user USER, --sentinel-password-file FILE\n"
 	       "                          when it wants a password\n"
+	       "      --absent-ok NODE    config apply, rollback: this node may be missing\n"
 	       "  -V, --version           print svipctl's version\n"
 	       "  -h, --help              print this\n",
 	    default_socket);
@@ -250,14 +259,30 @@ static struct {
 	const char *host, *user, *password_file;
 } sentinel;
 
+/* Of `config apply`. */
+static struct {
+	int n;
+	char *node[ABSENT_MAX];
+} absent;
+
 static int
-config(const char *what)
+config(const char *socket, bool json, int n, char **arg)
 {
-	if (strcmp(what, "generate") != 0) {
-		fprintf(stderr, "svipctl: config %s: not generate\n", what);
+	static char all[] = "all";
+	char line[LINE_MAX_BYTES], *node = n > 1 ? arg[1] : all;
+	const struct command asked = { .name = "config-diff" };
+
+	if (strcmp(arg[0], "diff") == 0)
+		return make_line(&asked, 1, &node, line) ? diff(socket, json, node) : EXIT_USAGE;
+	if (strcmp(arg[0], "apply") == 0 && n == 2)
+		return apply(socket, json, arg[1], absent.n, absent.node);
+	if (strcmp(arg[0], "rollback") == 0 && n == 1)
+		return rollback(socket, json, absent.n, absent.node);
+	if (strcmp(arg[0], "generate") != 0) {
+		fprintf(stderr, "usage: svipctl config diff [NODE]|apply FILE|rollback|generate\n");
 		return EXIT_USAGE;
 	}
-	if (sentinel.host == NULL) {
+	if (n > 1 || sentinel.host == NULL) {
 		fprintf(stderr, "usage: svipctl config generate --sentinel HOST:PORT\n");
 		return EXIT_USAGE;
 	}
@@ -277,7 +302,7 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 	if (strcmp(c->name, "check") == 0)
 		return check(socket, json);
 	if (strcmp(c->name, "config") == 0)
-		return config(arg[0]);
+		return config(socket, json, n, arg);
 	if (strcmp(c->name, "handover") == 0) {
 		char line[LINE_MAX_BYTES];
 
@@ -294,13 +319,14 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 int
 main(int argc, char **argv)
 {
-	enum { OPT_SENTINEL = 256, OPT_SENTINEL_USER, OPT_SENTINEL_PASSWORD };
+	enum { OPT_SENTINEL = 256, OPT_SENTINEL_USER, OPT_SENTINEL_PASSWORD, OPT_ABSENT };
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "sentinel", required_argument, NULL, OPT_SENTINEL },
 		{ "sentinel-user", required_argument, NULL, OPT_SENTINEL_USER },
 		{ "sentinel-password-file", required_argument, NULL, OPT_SENTINEL_PASSWORD },
+		{ "absent-ok", required_argument, NULL, OPT_ABSENT },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -326,6 +352,13 @@ main(int argc, char **argv)
 			break;
 		case OPT_SENTINEL_PASSWORD:
 			sentinel.password_file = optarg;
+			break;
+		case OPT_ABSENT:
+			if (absent.n == ABSENT_MAX) {
+				fprintf(stderr, "svipctl: --absent-ok: at most %d nodes\n", ABSENT_MAX);
+				return EXIT_USAGE;
+			}
+			absent.node[absent.n++] = optarg;
 			break;
 		case 'V':
 			printf("svipctl %s\n", PACKAGE_VERSION);

@@ -16,6 +16,7 @@
 #include "report.h"
 #include "check.h"
 #include "handover.h"
+#include "peers.h"
 #include "wire/ctl_request.h"
 
 static int
@@ -156,6 +157,47 @@ handover(const struct ctl_request *r)
 	return text;
 }
 
+/* As a handover's: the first request begins it. */
+static char *
+config_diff(const struct ctl_request *r)
+{
+	const char *why = NULL;
+	json_t *j;
+	char *text;
+
+	if (!r->progress)
+		why = peers_compare(r->name);
+	if (why != NULL)
+		return report_error("unknown-name", why);
+	j = peers_compared(r->name);
+	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
+	json_object_set_new(j, "ok", json_true());
+	text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	return text;
+}
+
+/* As with a handover: the first request begins it, the others ask. */
+static char *
+config_apply(const struct ctl_request *r, int fd)
+{
+	const char *absent[CTL_ARGS_MAX], *why = NULL;
+	json_t *j;
+	char *text;
+
+	for (int i = 0; i < r->n_args; i++)
+		absent[i] = r->arg[i];
+	if (!r->progress)
+		why = daemon_spread_apply(fd, r->n_args, absent);
+	if (why != NULL)
+		return report_error("config-refused", why);
+	j = daemon_spread_json();
+	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
+	text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	return text;
+}
+
 char *
 daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 {
@@ -172,12 +214,16 @@ daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 	switch (r.command) {
 	case CTL_CHECK:
 		return check(r.n_args > 0);
+	case CTL_CONFIG_DIFF:
+		return config_diff(&r);
 	case CTL_RELOAD:
 		return reload();
 	case CTL_MAINTENANCE:
 		return maintenance(r.on);
 	case CTL_HANDOVER:
 		return handover(&r);
+	case CTL_CONFIG_APPLY:
+		return config_apply(&r, caller->fd);
 	case CTL_CLIENT_RECONFIG:
 		return client_reconfig(r.name);
 	case CTL_STATUS:

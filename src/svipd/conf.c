@@ -5,12 +5,19 @@
 #include <string.h>
 
 #include "conf_in.h"
+#include "version.h"
 
 /* All files into the tree: one after the other, an included file after those named before it. */
 static void
 read_files(struct conf_tree *t, const char *file)
 {
+	struct version version;
+
 	conf_file_add(t, file, 0, 0);
+	if (t->n_files > 0) { /* before comments are made blank */
+		version_read(t->file[0].text, t->file[0].size, &version);
+		t->serial = version.serial;
+	}
 	for (int i = 0; i < t->n_files; i++) {
 		int faults = t->report->n_faults;
 
@@ -47,6 +54,7 @@ make(struct conf_tree *t, const char *file, const struct conf_host *host)
 		return NULL;
 	}
 	snprintf(l.set->file, sizeof(l.set->file), "%s", file);
+	l.set->serial = t->serial;
 	read_settings(&l);
 	if (t->report->n_faults == 0) {
 		conf_settings_sort(l.set);

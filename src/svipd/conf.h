@@ -68,6 +68,22 @@ void conf_summary(const struct settings *, FILE *);
  */
 void conf_canonical(const struct settings *, FILE *);
 
+/* The same without what is this host's alone: what digest_all is of. */
+void conf_shared(const struct settings *, FILE *);
+
+/* One thing that differs between two such texts. NULL: not there. */
+struct conf_difference {
+	const char *key; /* "lease", "sentinels" or, in a block, "vip \"mymaster\": interface" */
+	const char *here, *there;
+};
+
+/*
+ * Calls each() for what differs, in the order of the keys; of a list only the elements that one of the two has, of a block
+ * that one of them lacks only that. Both texts are taken apart. False: one of them is no such text, or there is no memory.
+ */
+bool conf_compare(
+    char *here, char *there, void (*each)(void *ctx, const struct conf_difference *), void *ctx);
+
 /* Where a key may stand. */
 enum { CONF_GLOBAL = 1, CONF_VIP = 2, CONF_ARP = 4 };
 

@@ -223,6 +223,16 @@ conf_canonical(const struct settings *s, FILE *to)
 	free(v);
 }
 
+void
+conf_shared(const struct settings *s, FILE *to)
+{
+	const struct set_instance **v = by_name(s);
+
+	if (v != NULL)
+		put_all(s, v, false, to);
+	free(v);
+}
+
 static bool
 digest(const struct settings *s, const struct set_instance *const *v, bool safety,
     uint8_t out[SVIP_DIGEST_LEN])

@@ -13,9 +13,8 @@
 
 #include "conf_in.h"
 
-/* Reads up to max bytes and looks whether more would come. */
-static long
-read_all(int fd, char *buf, size_t max)
+long
+conf_slurp_fd(int fd, char *buf, size_t max)
 {
 	size_t n = 0;
 	char more;
@@ -57,7 +56,7 @@ conf_slurp(const char *name, char *buf, size_t max, void *stat_out)
 	else if (!S_ISREG(st.st_mode))
 		n = -EINVAL;
 	else
-		n = read_all(fd, buf, max);
+		n = conf_slurp_fd(fd, buf, max);
 	close(fd);
 	if (stat_out != NULL)
 		memcpy(stat_out, &st, sizeof(st));

@@ -11,6 +11,7 @@
  *   conf_global, conf_network, conf_vip, conf_script, conf_secret   tree -> settings
  *   conf_nodes, conf_check   settings as a whole, on this host
  *   conf_digest  canonical form, digests    conf        all in order
+ *   conf_compare two canonical forms
  */
 #ifndef SVIPD_CONF_IN_H
 #define SVIPD_CONF_IN_H
@@ -83,6 +84,7 @@ struct conf_tree {
 	int n_vips;
 	int n_refused; /* blocks that were refused and complained about */
 	void *chunks;  /* all of the tree's memory */
+	uint64_t serial; /* of the first file: version.h */
 };
 
 void conf_tree_init(struct conf_tree *, struct conf_report *);
@@ -129,6 +131,9 @@ void conf_file_includes(struct conf_tree *, int file);
 /* Reads at most max bytes of a regular file into buf, which is then NUL-terminated (max + 1 bytes).
  * Bytes read, or -errno; -EFBIG: longer; -EINVAL: not a regular file. */
 long conf_slurp(const char *name, char *buf, size_t max, void *stat_out);
+
+/* Reads up to max bytes and looks whether more would come; adds a NUL. Their number; -EFBIG, or -errno. */
+long conf_slurp_fd(int fd, char *buf, size_t max);
 
 /* ---- scanner (conf_scan.c) ---- */
 

@@ -31,6 +31,7 @@
 #include "io/steady.h"
 #include "io/unreachable.h"
 #include "io/vip.h"
+#include "keeper.h"
 
 enum {
 	JUMP_MS = 500,        /* the wall clock against CLOCK_BOOTTIME: a jump, not a correction */
@@ -536,6 +537,8 @@ daemon_init(struct ev_loop *loop, struct settings *set, const struct daemon_opti
 		return failed(why, size, "keys", rc);
 	if (script_start(set->script_user, why, size) != 0)
 		return false;
+	if (keeper_start(set, why, size) != 0)
+		return false;
 	make_steady();
 	if (priv_directory(options->socket, set->user, set->group_name, why, size) != 0)
 		return false;
@@ -574,6 +577,7 @@ daemon_start(void)
 	hands_sweep();
 	send_heartbeats();
 	last_turn = clock_ms(); /* the start isn't a turn of the loop */
+	daemon_spread_start();
 	sdnotify_send("READY=1");
 	daemon_check();
 }
@@ -665,6 +669,7 @@ daemon_fini(void)
 {
 	selftest_fini();
 	daemon_handing_fini();
+	daemon_spread_fini();
 	/* What the kernel keeps though it shouldn't stays fenced. */
 	hands_fini(d.leaving || !all_clear());
 	holds_fini();

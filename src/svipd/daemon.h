@@ -42,6 +42,9 @@ void daemon_leave(void);
  * fault) says why. NULL report: nothing to say. */
 bool daemon_reload(char **report);
 
+/* Whether daemon_reload() would take this file over; else the same report. */
+bool daemon_fits(const char *file, char **report);
+
 void daemon_log_status(void);
 
 void daemon_fini(void);

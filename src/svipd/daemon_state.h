@@ -107,6 +107,15 @@ void daemon_failover_news(int slot, int sentinel, enum sentinel_news);
 void daemon_refused(int slot, bool refused); /* an attempt to connect to the local Redis has ended */
 bool daemon_keeps_writes(int slot);          /* a handover has them wait, and must say when they go on */
 
+/* Configurations for all nodes. apply: begins; NULL, or why not. */
+void daemon_spread_start(void);
+void daemon_spread_fini(void);
+struct channel_question;
+void daemon_spread_asked(const struct channel_question *);
+void daemon_spread_answered(uint32_t call, const uint8_t *body, size_t len, const char *why);
+const char *daemon_spread_apply(int fd, int n_absent, const char *const *absent);
+struct json_t *daemon_spread_json(void);
+
 /* The answer to one line on the control socket (malloc'd JSON). */
 struct control_caller;
 char *daemon_answer(void *ctx, const struct control_caller *, const char *line);

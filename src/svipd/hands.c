@@ -18,6 +18,7 @@
 #include "io/sentinel.h"
 #include "io/unreachable.h"
 #include "io/vip.h"
+#include "peers.h"
 
 enum {
 	COMPLAIN_MS = 60000, /* the same complaint at most this often */
@@ -679,6 +680,7 @@ hands_init(struct ev_loop *loop, char *why, size_t size)
 	rc = heartbeat_io_init(loop, set, on_heard, on_unknown, NULL);
 	if (rc != 0)
 		return failed(why, size, "heartbeat socket", rc);
+	peers_init(loop);
 	sentinels = sentinel_init(loop, &conf, &sentinel_owner, NULL);
 	redis = local_redis_init(loop, &set->redis_auth, set->poll_ms, &redis_owner, NULL);
 	if (sentinels == NULL || redis == NULL)
@@ -693,6 +695,7 @@ hands_fini(bool leave)
 		sentinel_fini(sentinels);
 	if (redis != NULL)
 		local_redis_fini(redis);
+	peers_fini();
 	heartbeat_io_fini();
 	unreachable_fini();
 	conflict_fini();

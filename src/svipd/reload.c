@@ -15,6 +15,7 @@
 #include "io/holds.h"
 #include "io/sdnotify.h"
 #include "io/vip.h"
+#include "peers.h"
 
 /* What differs in a way that a running daemon can't follow. NULL: nothing. */
 static const char *
@@ -172,6 +173,8 @@ apply(struct settings *new)
 			hands_resets(s);
 		}
 	}
+	if (new->n_keys != old->n_keys || memcmp(new->key, old->key, sizeof(new->key)) != 0)
+		peers_interrupt();
 	d->set = new;
 	hands_reload();
 	if (!d->options.level_given)
@@ -203,6 +206,20 @@ refuse(char **report, const struct settings *set, const char *what)
 	    "%s: %s: has changed, and only a restart of svipd can take it over", set->file, what);
 	*report = strdup(line);
 	return false;
+}
+
+bool
+daemon_fits(const char *file, char **report)
+{
+	struct daemon_state *d = daemon_state();
+	struct settings *new = daemon_read_settings(file, report);
+	const char *what;
+
+	if (new == NULL)
+		return false;
+	what = needs_restart(d->set, new);
+	settings_free(new);
+	return what == NULL || refuse(report, d->set, what);
 }
 
 bool

@@ -499,6 +499,8 @@ body(const struct report *r, enum ctl_command command)
 		return json_pack("{s:o}", "version", text(r->in->version));
 	case CTL_HELP:
 		return help();
+	case CTL_CONFIG_DIFF:
+	case CTL_CONFIG_APPLY:
 	case CTL_CHECK:
 	case CTL_RELOAD:
 	case CTL_MAINTENANCE:

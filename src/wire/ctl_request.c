@@ -18,6 +18,9 @@ static const struct {
 	[CTL_SENTINELS] = { { "sentinels", "", "the Sentinels and what they say", false }, 0, 0 },
 	[CTL_WHY] = { { "why", "[NAME]", "the rule that decides, in a sentence", false }, 0, 1 },
 	[CTL_HISTORY] = { { "history", "[NAME]", "the last changes of state", false }, 0, 1 },
+	[CTL_CONFIG_DIFF] = { { "config-diff", "NODE|all [progress]",
+	                          "in what the configurations of other nodes differ", false },
+	    1, 2 },
 	[CTL_CHECK] = { { "check", "[again]", "what this kernel grants; again: try it anew",
 	                    false },
 	    0, 1 },
@@ -27,6 +30,9 @@ static const struct {
 	[CTL_HANDOVER] = { { "handover", "NAME [SECONDS|progress]",
 	                       "give the master NAME, held here, to a replica", true },
 	    1, 2 },
+	[CTL_CONFIG_APPLY] = { { "config-apply", "[progress|NODE...]",
+	                           "take the file that comes along over on all nodes", true },
+	    0, 7 },
 	[CTL_CLIENT_RECONFIG] = { { "client-reconfig",
 	                              "NAME ROLE STATE FROM-IP FROM-PORT TO-IP TO-PORT",
 	                              "a hint to ask the Sentinels now", false },
@@ -165,6 +171,12 @@ ctl_request_parse(const char *line, struct ctl_request *r, struct ctl_error *err
 			    "usage: handover NAME [SECONDS], from 1 to 60 of them");
 	} else if (r->n_args > 0) {
 		r->name = r->arg[0];
+		r->progress = r->command == CTL_CONFIG_APPLY && strcmp(r->name, "progress") == 0;
+	}
+	if (r->command == CTL_CONFIG_DIFF && r->n_args > 1) {
+		r->progress = strcmp(r->arg[1], "progress") == 0;
+		if (!r->progress)
+			return bad(err, "bad-request", "usage: config-diff NODE|all [progress]");
 	}
 	return true;
 }

@@ -28,6 +28,7 @@ every_command_of_the_table_can_be_asked(void **state)
 		snprintf(line, sizeof(line), "%s%s", u->name,
 		    i == CTL_MAINTENANCE       ? " on"
 		    : i == CTL_HANDOVER        ? " m"
+		    : i == CTL_CONFIG_DIFF     ? " all"
 		    : i == CTL_CLIENT_RECONFIG ? " m leader start 10.0.0.1 6379 10.0.0.2 6379"
 		                               : "");
 		assert_true(ctl_request_parse(line, &r, &err));
@@ -91,6 +92,29 @@ a_handover_has_a_name_and_perhaps_a_limit(void **state)
 		assert_int_equal(r.progress, cases[i].progress);
 		assert_int_equal(r.seconds, cases[i].seconds);
 		assert_false(ctl_request_permitted(&r, 1000, 100));
+	}
+}
+
+static void
+a_comparison_has_a_node_and_perhaps_goes_on(void **state)
+{
+	static const char *const bad[] = { "config-diff", "config-diff all again",
+		"config-diff all progress x" };
+	struct ctl_request r;
+	struct ctl_error err;
+
+	(void)state;
+	assert_true(ctl_request_parse("config-diff 10.0.0.12", &r, &err));
+	assert_string_equal(r.name, "10.0.0.12");
+	assert_false(r.progress);
+	assert_true(ctl_request_parse("config-diff all progress", &r, &err));
+	assert_string_equal(r.name, "all");
+	assert_true(r.progress);
+	assert_true(ctl_request_permitted(&r, 1000, 990));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(ctl_request_parse(bad[i], &r, &err));
+		assert_string_equal(err.word, "bad-request");
+		assert_string_equal(err.message, "usage: config-diff NODE|all [progress]");
 	}
 }
 
@@ -258,6 +282,7 @@ main(void)
 		cmocka_unit_test(every_command_of_the_table_can_be_asked),
 		cmocka_unit_test(a_name_is_taken_and_blanks_do_not_matter),
 		cmocka_unit_test(a_handover_has_a_name_and_perhaps_a_limit),
+		cmocka_unit_test(a_comparison_has_a_node_and_perhaps_goes_on),
 		cmocka_unit_test(maintenance_is_on_or_off),
 		cmocka_unit_test(sentinels_seven_arguments_are_kept),
 		cmocka_unit_test(what_is_no_request_is_explained),

@@ -163,6 +163,79 @@ what_a_host_keeps_has_a_key_of_its_own(void **state)
 }
 
 static void
+two_ends_that_heard_the_same_have_the_same_keys(void **state)
+{
+	uint8_t a[2][SEAL_BOX_KEY_LEN], b[2][SEAL_BOX_KEY_LEN],
+	    said[64] = "challenge, opening, node";
+
+	(void)state;
+	use_keys(2, 32);
+	assert_int_equal(seal_init(&set), 0);
+	assert_true(seal_box_keys(0, 0x83, said, sizeof(said), a));
+	assert_true(seal_box_keys(0, 0x83, said, sizeof(said), b));
+	assert_memory_equal(a, b, sizeof(a));
+	assert_memory_not_equal(a[0], a[1], SEAL_BOX_KEY_LEN); /* nothing can be reflected */
+	for (size_t i = 0; i < sizeof(said); i++) {
+		said[i] ^= 1;
+		assert_true(seal_box_keys(0, 0x83, said, sizeof(said), b));
+		assert_memory_not_equal(a[0], b[0], SEAL_BOX_KEY_LEN);
+		assert_memory_not_equal(a[1], b[1], SEAL_BOX_KEY_LEN);
+		said[i] ^= 1;
+	}
+	assert_true(seal_box_keys(1, 0xba, said, sizeof(said), b));
+	assert_memory_not_equal(a, b, sizeof(a));
+	assert_false(seal_box_keys(0, 0xba, said, sizeof(said), b));
+	assert_false(seal_box_keys(1, 0x83, said, sizeof(said), b));
+	assert_false(seal_box_keys(2, 0x83, said, sizeof(said), b));
+	seal_fini();
+	assert_false(seal_box_keys(0, 0x83, said, sizeof(said), b));
+}
+
+static void
+what_is_boxed_is_read_with_the_same_key_and_count_only(void **state)
+{
+	static const char text[] = "lease = \"1000ms\"\n";
+	uint8_t key[SEAL_BOX_KEY_LEN] = "a key", other[SEAL_BOX_KEY_LEN] = "another key";
+	uint8_t box[sizeof(text) + SEAL_BOX_TAG_LEN], copy[sizeof(box)];
+
+	(void)state;
+	memcpy(box, text, sizeof(text));
+	seal_box(key, 7, box, sizeof(text));
+	assert_memory_not_equal(box, text, sizeof(text));
+	for (size_t bit = 0; bit < 8 * sizeof(box); bit++) {
+		memcpy(copy, box, sizeof(box));
+		copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_false(seal_unbox(key, 7, copy, sizeof(text)));
+	}
+	memcpy(copy, box, sizeof(box));
+	assert_false(seal_unbox(other, 7, copy, sizeof(text)));
+	memcpy(copy, box, sizeof(box));
+	assert_false(seal_unbox(key, 8, copy, sizeof(text)));
+	memcpy(copy, box, sizeof(box));
+	assert_true(seal_unbox(key, 7, copy, sizeof(text)));
+	assert_memory_equal(copy, text, sizeof(text));
+	seal_box(key, 1, box, 0); /* nothing but a tag */
+	assert_true(seal_unbox(key, 1, box, 0));
+	assert_false(seal_unbox(key, 0, box, 0));
+}
+
+static void
+fingerprints_tell_secrets_apart_and_depend_on_the_key(void **state)
+{
+	char a[SEAL_FINGERPRINT_MAX], b[SEAL_FINGERPRINT_MAX];
+
+	(void)state;
+	use_keys(2, 32);
+	assert_int_equal(seal_init(&set), 0);
+	assert_string_equal(
+	    seal_fingerprint(0, "secret", 6, a), seal_fingerprint(0, "secret", 6, b));
+	assert_int_equal(strlen(a), 16);
+	assert_string_not_equal(a, seal_fingerprint(0, "Secret", 6, b));
+	assert_string_not_equal(a, seal_fingerprint(1, "secret", 6, b));
+	seal_fini();
+}
+
+static void
 without_a_key_nothing_starts_and_nothing_is_accepted(void **state)
 {
 	static const uint8_t zeros[64];
@@ -219,6 +292,9 @@ main(void)
 		cmocka_unit_test(second_key_is_accepted_while_keys_change),
 		cmocka_unit_test(both_keys_are_tried_when_their_ids_are_the_same),
 		cmocka_unit_test(what_a_host_keeps_has_a_key_of_its_own),
+		cmocka_unit_test(two_ends_that_heard_the_same_have_the_same_keys),
+		cmocka_unit_test(what_is_boxed_is_read_with_the_same_key_and_count_only),
+		cmocka_unit_test(fingerprints_tell_secrets_apart_and_depend_on_the_key),
 		cmocka_unit_test(without_a_key_nothing_starts_and_nothing_is_accepted),
 		cmocka_unit_test(a_refused_change_leaves_the_keys_in_force),
 		cmocka_unit_test(ids_are_blake2b_of_64_bits),

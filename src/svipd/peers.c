@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Asks and answers over the peers' channel. Must not let a secret out: what is shown of one is a fingerprint. */
+#include "peers.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "daemon_state.h"
+#include "io/channel.h"
+#include "io/seal.h"
+
+enum { DIFFERENCES_MAX = 200, WHY_MAX = 160 };
+
+/* The last comparison with a node. */
+struct comparison {
+	bool begun, running;
+	uint32_t id;       /* of the call */
+	char why[WHY_MAX]; /* it could not be asked; empty: it answered */
+	json_t *differences;
+	int left_out;
+};
+
+static struct comparison compared[SVIP_NODES_MAX];
+
+/* ---- the configuration as it is shown to other nodes ---- */
+
+static void
+put_secret(FILE *to, const char *what, int key, const void *secret, size_t len)
+{
+	char text[SEAL_FINGERPRINT_MAX];
+
+	if (len > 0)
+		fprintf(to, "%s = \"fingerprint %s\"\n", what,
+		    seal_fingerprint(key, secret, len, text));
+}
+
+/* To be freed; NULL: out of memory. key: that of the connection, so that both ends make the same fingerprints. */
+static char *
+shown(int key, size_t *len)
+{
+	const struct settings *set = daemon_state()->set;
+	char *text = NULL, what[32];
+	FILE *to = open_memstream(&text, len);
+
+	if (to == NULL)
+		return NULL;
+	conf_shared(set, to);
+	for (int i = 0; i < set->n_keys; i++) {
+		snprintf(what, sizeof(what), "key %d in key-file", i + 1);
+		put_secret(to, what, key, set->key[i], SVIP_KEY_LEN);
+	}
+	put_secret(to, "sentinel-password", key, set->sentinel_auth.password,
+	    strlen(set->sentinel_auth.password));
+	put_secret(
+	    to, "redis-password", key, set->redis_auth.password, strlen(set->redis_auth.password));
+	if (fclose(to) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static enum channel_reply
+refuse(char **text, size_t *len, const char *why)
+{
+	*text = strdup(why);
+	*len = strlen(why);
+	return CHANNEL_NO;
+}
+
+static enum channel_reply
+on_asked(void *ctx, const struct channel_question *q, char **text, size_t *len)
+{
+	(void)ctx;
+	if (q->kind >= CHANNEL_STAGE && q->kind <= CHANNEL_FETCH) {
+		daemon_spread_asked(q);
+		return CHANNEL_LATER;
+	}
+	if (q->kind != CHANNEL_CONFIG)
+		return refuse(text, len, "svipd " PACKAGE_VERSION " does not know this question");
+	*text = shown(q->key, len);
+	if (*text == NULL || *len <= CHANNEL_BODY_MAX)
+		return CHANNEL_YES;
+	free(*text);
+	return refuse(text, len, "its configuration is too large to be compared");
+}
+
+/* ---- comparing ---- */
+
+/* What came from the other node is any text; jansson wants UTF-8. */
+static json_t *
+clean(const char *text)
+{
+	char out[256];
+
+	return text == NULL ? json_null()
+	                    : json_string(log_clean(text, strlen(text), out, sizeof(out)));
+}
+
+static void
+on_difference(void *ctx, const struct conf_difference *d)
+{
+	struct comparison *c = ctx;
+
+	if (json_array_size(c->differences) >= DIFFERENCES_MAX)
+		c->left_out++;
+	else
+		json_array_append_new(
+		    c->differences, json_pack("{s:o,s:o,s:o}", "key", clean(d->key), "here",
+		                        clean(d->here), "there", clean(d->there)));
+}
+
+/* The answer isn't terminated, and may hold any byte. */
+static void
+compare(struct comparison *c, const uint8_t *body, size_t len)
+{
+	size_t size;
+	char *here = shown(0, &size), *there = strndup((const char *)body, len);
+
+	c->differences = json_array();
+	if (here == NULL || there == NULL)
+		snprintf(c->why, sizeof(c->why), "out of memory");
+	else if (!conf_compare(here, there, on_difference, c))
+		snprintf(
+		    c->why, sizeof(c->why), "its answer can't be read: is it of another version?");
+	free(here);
+	free(there);
+}
+
+static void
+on_answered(void *ctx, int node, uint32_t id, const uint8_t *body, size_t len, const char *why)
+{
+	struct comparison *c = &compared[node];
+
+	(void)ctx;
+	daemon_spread_answered(id, body, len, why);
+	if (!c->running || c->id != id)
+		return;
+	c->running = false;
+	if (why != NULL)
+		snprintf(c->why, sizeof(c->why), "%s", why);
+	else
+		compare(c, body, len);
+}
+
+static void
+begin(int node)
+{
+	struct comparison *c = &compared[node];
+	int rc;
+
+	if (c->running)
+		return;
+	json_decref(c->differences);
+	*c = (struct comparison){ .begun = true, .running = true };
+	rc = channel_call(node, CHANNEL_CONFIG, NULL, 0, &c->id);
+	if (rc == 0)
+		return;
+	c->running = false;
+	snprintf(c->why, sizeof(c->why), "%s", strerror(-rc));
+}
+
+static bool
+is_meant(int i, const char *node)
+{
+	const struct settings *set = daemon_state()->set;
+	struct svip_addr a;
+
+	if (i == set->self)
+		return false;
+	return strcmp(node, "all") == 0 ||
+	       (svip_addr_parse(node, &a) && svip_addr_same(&a, &set->node[i]));
+}
+
+const char *
+peers_compare(const char *node)
+{
+	static char why[WHY_MAX];
+	const struct settings *set = daemon_state()->set;
+	struct svip_addr a;
+	bool own = svip_addr_parse(node, &a) && svip_addr_same(&a, &set->node[set->self]), found;
+
+	found = strcmp(node, "all") == 0;
+	for (int i = 0; i < set->n_nodes; i++) {
+		if (!is_meant(i, node))
+			continue;
+		found = true;
+		begin(i);
+	}
+	if (found)
+		return NULL;
+	snprintf(why, sizeof(why), "%s is %s", node,
+	    own ? "this node itself" : "none of the nodes: it takes an address of nodes");
+	return why;
+}
+
+static json_t *
+one(int node)
+{
+	const struct comparison *c = &compared[node];
+	char text[SVIP_TEXT_MAX];
+	bool reached = c->why[0] == '\0';
+	json_t *j = json_pack(
+	    "{s:s}", "node", svip_addr_text(&daemon_state()->set->node[node], false, text));
+
+	json_object_set_new(j, "running", json_boolean(c->running));
+	if (c->running || !c->begun)
+		return j;
+	json_object_set_new(j, "reachable", json_boolean(reached));
+	json_object_set_new(j, "error", clean(reached ? NULL : c->why));
+	json_object_set_new(
+	    j, "same", reached ? json_boolean(json_array_size(c->differences) == 0) : json_null());
+	json_object_set(j, "differences", reached ? c->differences : json_null());
+	json_object_set_new(j, "left_out", json_integer(c->left_out));
+	return j;
+}
+
+json_t *
+peers_compared(const char *node)
+{
+	const struct settings *set = daemon_state()->set;
+	char text[SVIP_TEXT_MAX];
+	json_t *nodes = json_array(), *j;
+	bool running = false;
+
+	for (int i = 0; i < set->n_nodes; i++) {
+		if (!is_meant(i, node))
+			continue;
+		json_array_append_new(nodes, one(i));
+		running = running || compared[i].running;
+	}
+	j = json_pack("{s:s,s:b,s:o}", "node", svip_addr_text(&set->node[set->self], false, text),
+	    "running", running, "nodes", nodes);
+	return j;
+}
+
+/* ---- life ---- */
+
+void
+peers_init(struct ev_loop *loop)
+{
+	static const struct channel_owner owner = { on_asked, on_answered };
+
+	channel_init(loop, daemon_state()->set, &owner, NULL);
+}
+
+void
+peers_interrupt(void)
+{
+	channel_interrupt("this node has read its configuration again meanwhile");
+}
+
+void
+peers_fini(void)
+{
+	channel_fini();
+	for (int i = 0; i < SVIP_NODES_MAX; i++) {
+		json_decref(compared[i].differences);
+		compared[i].differences = NULL;
+	}
+}

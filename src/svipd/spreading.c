@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Spreads configurations: gives spread.c its facts, and carries its calls out by the channel, the keeper and a reload. Decides nothing.
+ */
+#include <errno.h>
+#include <ev.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "conf_in.h"
+#include "daemon_state.h"
+#include "io/channel.h"
+#include "io/clock.h"
+#include "keeper.h"
+#include "spread.h"
+
+enum { TEXT_MAX = 500 << 10 }; /* with its first line it fits into a call */
+static const double tick_s = 0.5;
+
+static struct spread s;
+static ev_timer tick;
+
+static uint32_t call_id; /* of the call under way; 0: none */
+static ev_timer no_answer;
+
+/* ---- calls ---- */
+
+void
+daemon_spread_answered(uint32_t id, const uint8_t *body, size_t len, const char *why)
+{
+	if (call_id == 0 || id != call_id)
+		return;
+	call_id = 0;
+	spread_answered(&s, body, body != NULL ? len : 0, why, clock_ms());
+}
+
+/* It couldn't be begun. */
+static void
+on_no_answer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)w, (void)revents;
+	spread_answered(&s, NULL, 0, "it can't be reached from here", clock_ms());
+}
+
+static void
+op_call(void *ctx, int node, enum spread_kind kind, const void *bytes, size_t len)
+{
+	static const enum channel_kind kinds[] = { [SPREAD_STAGE] = CHANNEL_STAGE,
+		[SPREAD_COMMIT] = CHANNEL_COMMIT,
+		[SPREAD_DISCARD] = CHANNEL_DISCARD,
+		[SPREAD_FETCH] = CHANNEL_FETCH };
+
+	(void)ctx;
+	if (channel_call(node, kinds[kind], bytes, len, &call_id) == 0)
+		return;
+	call_id = 0;
+	ev_timer_init(&no_answer, on_no_answer, 0, 0);
+	ev_timer_start(daemon_state()->loop, &no_answer);
+}
+
+static void
+op_answer(void *ctx, uint64_t question, const void *bytes, size_t len)
+{
+	(void)ctx;
+	channel_answer((uint32_t)question, bytes, len);
+}
+
+static void
+on_kept(void *ctx, const struct keeper_answer *a)
+{
+	(void)ctx;
+	spread_kept(&s, a, clock_ms());
+}
+
+static ev_timer no_keeper;
+
+/* The keeper can't be asked; that is its answer, too. */
+static void
+on_no_keeper(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	static struct keeper_answer a = { .error = EPIPE,
+		.report = "the helper for the configuration is gone" };
+
+	(void)loop, (void)w, (void)revents;
+	spread_kept(&s, &a, clock_ms());
+}
+
+static void
+op_keep(void *ctx, enum keeper_order order, const uint8_t *digest, const char *text, size_t len)
+{
+	(void)ctx;
+	if (keeper_do(order, digest, text, len) == 0)
+		return;
+	ev_timer_init(&no_keeper, on_no_keeper, 0, 0);
+	ev_timer_start(daemon_state()->loop, &no_keeper);
+}
+
+static char *
+op_read(void *ctx, size_t *len)
+{
+	char *text = malloc(CHANNEL_BODY_MAX); /* a byte of an answer is the verdict */
+	long n = text != NULL
+	             ? conf_slurp(daemon_state()->options.file, text, CHANNEL_BODY_MAX - 1, NULL)
+	             : -1;
+
+	(void)ctx;
+	if (n < 0) {
+		free(text);
+		return NULL;
+	}
+	*len = (size_t)n;
+	return text;
+}
+
+static bool
+say_why(bool fine, char *report, char why[SPREAD_WHY_MAX])
+{
+	snprintf(why, SPREAD_WHY_MAX, "%.*s", SPREAD_WHY_MAX - 1, report != NULL ? report : "");
+	free(report);
+	return fine;
+}
+
+static bool
+op_fits(void *ctx, char why[SPREAD_WHY_MAX])
+{
+	char file[PATH_MAX], new[PATH_MAX + 8], *report = NULL;
+	bool fine;
+
+	(void)ctx;
+	if (realpath(daemon_state()->options.file, file) == NULL)
+		return say_why(false, NULL, why);
+	snprintf(new, sizeof(new), "%s.new", file);
+	fine = daemon_fits(new, &report);
+	return say_why(fine, report, why);
+}
+
+static bool
+op_reload(void *ctx, char why[SPREAD_WHY_MAX])
+{
+	char *report = NULL;
+	bool fine = daemon_reload(&report);
+
+	(void)ctx;
+	return say_why(fine, report, why);
+}
+
+static void
+op_say(void *ctx, const char *text)
+{
+	(void)ctx;
+	log_notice("%s", text);
+}
+
+static const struct spread_ops ops = { op_call, op_answer, op_keep, op_read, op_fits, op_reload,
+	op_say };
+
+/* ---- events ---- */
+
+void
+daemon_spread_asked(const struct channel_question *q)
+{
+	static const enum spread_kind kinds[] = { [CHANNEL_STAGE] = SPREAD_STAGE,
+		[CHANNEL_COMMIT] = SPREAD_COMMIT,
+		[CHANNEL_DISCARD] = SPREAD_DISCARD,
+		[CHANNEL_FETCH] = SPREAD_FETCH };
+
+	spread_asked(&s, q->node, kinds[q->kind], q->body, q->len, q->ticket, clock_ms());
+}
+
+static void
+look(void)
+{
+	const struct daemon_state *d = daemon_state();
+	svip_ms now = clock_ms();
+
+	for (int i = 0; i < d->core.conf.n_nodes; i++) {
+		if (i == d->core.conf.self)
+			spread_heard(&s, i, true, d->set->serial);
+		else
+			spread_heard(&s, i, core_peer_state(&d->core, i, now) == PEER_ALIVE,
+			    d->core.peer[i].serial);
+	}
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)w, (void)revents;
+	look();
+	spread_tick(&s, clock_ms());
+}
+
+void
+daemon_spread_start(void)
+{
+	const struct daemon_state *d = daemon_state();
+
+	spread_init(&s, &ops, NULL, d->set->self, d->set->n_nodes, d->set->serial);
+	keeper_init(d->loop, on_kept, NULL);
+	ev_timer_init(&tick, on_tick, tick_s, tick_s);
+	ev_timer_start(d->loop, &tick);
+}
+
+void
+daemon_spread_fini(void)
+{
+	keeper_fini();
+	spread_fini(&s);
+}
+
+/* ---- the operator ---- */
+
+static const char *
+absent_nodes(int n, const char *const *name, uint32_t *absent)
+{
+	const struct daemon_state *d = daemon_state();
+	struct svip_addr a;
+
+	*absent = 0;
+	for (int k = 0; k < n; k++) {
+		int i = 0;
+
+		if (!svip_addr_parse(name[k], &a))
+			return "--absent-ok wants the address of a node";
+		while (i < d->set->n_nodes && !svip_addr_same(&d->set->node[i], &a))
+			i++;
+		if (i == d->set->n_nodes)
+			return "--absent-ok: there is no such node";
+		*absent |= 1U << i;
+	}
+	return NULL;
+}
+
+const char *
+daemon_spread_apply(int fd, int n_absent, const char *const *absent)
+{
+	static char text[TEXT_MAX + 1];
+	const char *why;
+	struct stat st;
+	uint32_t mask;
+	long n;
+
+	why = absent_nodes(n_absent, absent, &mask);
+	if (why != NULL)
+		return why;
+	/* svipctl's copy of the file, in memory: nothing that could be waited for. */
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return "the text of a configuration must come along";
+	n = conf_slurp_fd(fd, text, TEXT_MAX);
+	if (n < 0)
+		return n == -EFBIG ? "the file is larger than 500 KiB" : "the file can't be read";
+	look();
+	return spread_apply(&s, text, (size_t)n, mask, clock_ms());
+}
+
+static json_t *
+node_json(int i)
+{
+	static const char *const words[] = { "not-asked", "agrees", "busy", "refuses",
+		"unreachable", "absent", "done" };
+	char node[SVIP_TEXT_MAX];
+
+	return json_pack("{s:s,s:s,s:s}", "node",
+	    svip_addr_text(&daemon_state()->set->node[i], false, node), "verdict",
+	    words[s.result[i].verdict], "report", s.result[i].report);
+}
+
+json_t *
+daemon_spread_json(void)
+{
+	bool runs = s.phase != SPREAD_IDLE;
+	json_t *all = json_array(), *j;
+	char file[PATH_MAX] = "";
+
+	if (realpath(daemon_state()->options.file, file) == NULL)
+		file[0] = '\0';
+	for (int i = 0; i < s.n_nodes; i++)
+		json_array_append_new(all, node_json(i));
+	j = json_pack("{s:s,s:b,s:b,s:I,s:o}", "file", file, "ok", runs || (s.ever && !s.failed),
+	    "running", runs, "serial", (json_int_t)daemon_state()->set->serial, "nodes", all);
+	if (!runs && s.failed)
+		json_object_update_new(
+		    j, json_pack("{s:s,s:s}", "error", "config-refused", "message",
+		           s.decided ? "taken over, but not by all nodes yet"
+		                     : "nothing has been changed on any node"));
+	return j;
+}
