@@ -198,6 +198,8 @@ libctl_a_SOURCES = \
 	%D%/svipctl/apply.h \
 	%D%/svipctl/check.c \
 	%D%/svipctl/check.h \
+	%D%/svipctl/cluster.c \
+	%D%/svipctl/cluster.h \
 	%D%/svipctl/client.c \
 	%D%/svipctl/client.h \
 	%D%/svipctl/diff.c \

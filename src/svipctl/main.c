@@ -14,6 +14,7 @@
 #include "apply.h"
 #include "check.h"
 #include "client.h"
+#include "cluster.h"
 #include "diff.h"
 #include "field.h"
 #include "generate.h"
@@ -28,7 +29,14 @@
 #endif
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum { SCHEMA = 1, LIMIT_S = 5, RELOAD_LIMIT_S = 30, HINT_LIMIT_S = 1, LINE_MAX_BYTES = 4096, ABSENT_MAX = 7 };
+enum {
+	SCHEMA = 1,
+	LIMIT_S = 5,
+	RELOAD_LIMIT_S = 30,
+	HINT_LIMIT_S = 1,
+	LINE_MAX_BYTES = 4096,
+	ABSENT_MAX = 7
+};
 
 static const char default_socket[] = "/run/svipd/svipd.sock";
 
@@ -99,6 +107,7 @@ print_help(void)
 	       "      --sentinel HOST:PORT    config generate: the Sentinel to ask\n"
 	       "      --sentinel-user USER, --sentinel-password-file FILE\n"
 	       "                          when it wants a password\n"
+	       "      --cluster           status, why, history: of every node\n"
 	       "      --absent-ok NODE    config apply, rollback: this node may be missing\n"
 	       "  -V, --version           print svipctl's version\n"
 	       "  -h, --help              print this\n",
@@ -259,6 +268,8 @@ static struct {
 	const char *host, *user, *password_file;
 } sentinel;
 
+static bool of_cluster; /* --cluster */
+
 /* Of `config apply`. */
 static struct {
 	int n;
@@ -299,6 +310,17 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 		    c->arguments[0] != '\0' ? " " : "", c->arguments);
 		return EXIT_USAGE;
 	}
+	if (of_cluster) {
+		char line[LINE_MAX_BYTES];
+
+		if (c->show != show_status && c->show != show_why && c->show != show_history) {
+			fprintf(stderr, "svipctl: --cluster is for status, why and history\n");
+			return EXIT_USAGE;
+		}
+		return make_line(c, n, arg, line)
+		           ? cluster(socket, json, line, c->show, n > 0 ? arg[0] : NULL)
+		           : EXIT_USAGE;
+	}
 	if (strcmp(c->name, "check") == 0)
 		return check(socket, json);
 	if (strcmp(c->name, "config") == 0)
@@ -319,7 +341,13 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 int
 main(int argc, char **argv)
 {
-	enum { OPT_SENTINEL = 256, OPT_SENTINEL_USER, OPT_SENTINEL_PASSWORD, OPT_ABSENT };
+	enum {
+		OPT_SENTINEL = 256,
+		OPT_SENTINEL_USER,
+		OPT_SENTINEL_PASSWORD,
+		OPT_ABSENT,
+		OPT_CLUSTER
+	};
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
@@ -327,6 +355,7 @@ main(int argc, char **argv)
 		{ "sentinel-user", required_argument, NULL, OPT_SENTINEL_USER },
 		{ "sentinel-password-file", required_argument, NULL, OPT_SENTINEL_PASSWORD },
 		{ "absent-ok", required_argument, NULL, OPT_ABSENT },
+		{ "cluster", no_argument, NULL, OPT_CLUSTER },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -353,9 +382,13 @@ main(int argc, char **argv)
 		case OPT_SENTINEL_PASSWORD:
 			sentinel.password_file = optarg;
 			break;
+		case OPT_CLUSTER:
+			of_cluster = true;
+			break;
 		case OPT_ABSENT:
 			if (absent.n == ABSENT_MAX) {
-				fprintf(stderr, "svipctl: --absent-ok: at most %d nodes\n", ABSENT_MAX);
+				fprintf(
+				    stderr, "svipctl: --absent-ok: at most %d nodes\n", ABSENT_MAX);
 				return EXIT_USAGE;
 			}
 			absent.node[absent.n++] = optarg;

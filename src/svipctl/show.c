@@ -415,12 +415,15 @@ void
 show_history(const struct out *o, const json_t *a, const char *name)
 {
 	static const char *const heads[] = { "TIME", "INSTANCE", "CHANGE", "REASON", "#EPOCH",
-		"#AFTER", NULL };
+		"#AFTER", NULL },
+	                         *const cluster_heads[] = { "TIME", "INSTANCE", "CHANGE", "REASON",
+		                         "#EPOCH", "#AFTER", "NODE", NULL };
 	const json_t *changes = json_object_get(a, "history"), *steps = json_object_get(a, "steps");
 	size_t n = json_array_size(changes) + json_array_size(steps);
 	char day[32] = "", before[32] = "";
 	struct moment *all;
 	struct out_table t;
+	bool of_nodes;
 
 	(void)name;
 	if (n == 0) {
@@ -432,7 +435,8 @@ show_history(const struct out *o, const json_t *a, const char *name)
 		err(1, NULL);
 	collect(steps, true, all + collect(changes, false, all));
 	qsort(all, n, sizeof(*all), by_time);
-	out_table_init(&t, heads);
+	of_nodes = json_object_get(all[0].entry, "node") != NULL;
+	out_table_init(&t, of_nodes ? cluster_heads : heads);
 	for (size_t i = 0; i < n; i++) {
 		time_t when = (time_t)(all[i].us / 1000000);
 		struct out_row *r;
@@ -455,6 +459,8 @@ show_history(const struct out *o, const json_t *a, const char *name)
 			step_row(r, all, i);
 		else
 			change_row(o, r, all[i].entry);
+		if (of_nodes)
+			out_cell(r, 6, OUT_PLAIN, "%s", field_text(all[i].entry, "node", "?"));
 	}
 	out_table_write(o, &t);
 	free(all);

@@ -41,8 +41,8 @@ fill_sentinels(struct report_sentinel *out, struct sentinel_status *st, svip_ms 
 	}
 }
 
-static char *
-report(const struct ctl_request *r)
+char *
+daemon_report(const struct ctl_request *r)
 {
 	static struct report_instance instance[SVIP_INSTANCES_MAX];
 	static struct report_sentinel sentinel[SVIP_SENTINELS_MAX];
@@ -157,6 +157,22 @@ handover(const struct ctl_request *r)
 	return text;
 }
 
+static char *
+cluster(const struct ctl_request *r)
+{
+	json_t *j;
+	char *text;
+
+	if (!r->progress)
+		peers_ask(r->arg[0], r->name);
+	j = peers_answers();
+	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
+	json_object_set_new(j, "ok", json_true());
+	text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	return text;
+}
+
 /* As a handover's: the first request begins it. */
 static char *
 config_diff(const struct ctl_request *r)
@@ -214,6 +230,8 @@ daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 	switch (r.command) {
 	case CTL_CHECK:
 		return check(r.n_args > 0);
+	case CTL_CLUSTER:
+		return cluster(&r);
 	case CTL_CONFIG_DIFF:
 		return config_diff(&r);
 	case CTL_RELOAD:
@@ -236,5 +254,5 @@ daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 	case CTL_COMMANDS:
 		break;
 	}
-	return report(&r);
+	return daemon_report(&r);
 }

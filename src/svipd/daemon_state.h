@@ -116,6 +116,10 @@ void daemon_spread_answered(uint32_t call, const uint8_t *body, size_t len, cons
 const char *daemon_spread_apply(int fd, int n_absent, const char *const *absent);
 struct json_t *daemon_spread_json(void);
 
+/* The answer to a question that changes nothing (malloc'd JSON). */
+struct ctl_request;
+char *daemon_report(const struct ctl_request *);
+
 /* The answer to one line on the control socket (malloc'd JSON). */
 struct control_caller;
 char *daemon_answer(void *ctx, const struct control_caller *, const char *line);

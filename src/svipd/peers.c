@@ -12,8 +12,9 @@
 #include "daemon_state.h"
 #include "io/channel.h"
 #include "io/seal.h"
+#include "wire/ctl_request.h"
 
-enum { DIFFERENCES_MAX = 200, WHY_MAX = 160 };
+enum { DIFFERENCES_MAX = 200, WHY_MAX = 160, LINE_MAX_BYTES = 2 * CTL_ARG_MAX };
 
 /* The last comparison with a node. */
 struct comparison {
@@ -25,6 +26,17 @@ struct comparison {
 };
 
 static struct comparison compared[SVIP_NODES_MAX];
+
+/* The last question to all. */
+static struct {
+	char line[LINE_MAX_BYTES];
+	struct question {
+		bool running;
+		uint32_t id;
+		char why[WHY_MAX]; /* it could not be asked; empty: it answered */
+		json_t *answer;
+	} of[SVIP_NODES_MAX];
+} asked;
 
 /* ---- the configuration as it is shown to other nodes ---- */
 
@@ -71,6 +83,28 @@ refuse(char **text, size_t *len, const char *why)
 	return CHANNEL_NO;
 }
 
+/* A question as svipctl asks it; no other one. */
+static enum channel_reply
+answer(const struct channel_question *q, char **text, size_t *len)
+{
+	char line[LINE_MAX_BYTES];
+	struct ctl_request r;
+	struct ctl_error err;
+
+	snprintf(line, sizeof(line), "%.*s",
+	    (int)(q->len < sizeof(line) ? q->len : sizeof(line) - 1), (const char *)q->body);
+	if (!ctl_request_parse(line, &r, &err))
+		return refuse(text, len, err.message);
+	if (r.command != CTL_STATUS && r.command != CTL_WHY && r.command != CTL_HISTORY)
+		return refuse(text, len, "that is answered to svipctl alone");
+	*text = daemon_report(&r);
+	*len = *text != NULL ? strlen(*text) : 0;
+	if (*len <= CHANNEL_BODY_MAX)
+		return CHANNEL_YES;
+	free(*text);
+	return refuse(text, len, "its answer is too large: ask for one NAME");
+}
+
 static enum channel_reply
 on_asked(void *ctx, const struct channel_question *q, char **text, size_t *len)
 {
@@ -79,6 +113,8 @@ on_asked(void *ctx, const struct channel_question *q, char **text, size_t *len)
 		daemon_spread_asked(q);
 		return CHANNEL_LATER;
 	}
+	if (q->kind == CHANNEL_ASK)
+		return answer(q, text, len);
 	if (q->kind != CHANNEL_CONFIG)
 		return refuse(text, len, "svipd " PACKAGE_VERSION " does not know this question");
 	*text = shown(q->key, len);
@@ -131,12 +167,30 @@ compare(struct comparison *c, const uint8_t *body, size_t len)
 }
 
 static void
+take_answer(struct question *q, uint32_t id, const uint8_t *body, size_t len, const char *why)
+{
+	if (!q->running || q->id != id)
+		return;
+	q->running = false;
+	if (why == NULL) {
+		q->answer = json_loadb((const char *)body, len, 0, NULL);
+		if (json_is_object(q->answer))
+			return;
+		json_decref(q->answer);
+		q->answer = NULL;
+		why = "its answer can't be read: is it of another version?";
+	}
+	snprintf(q->why, sizeof(q->why), "%s", why);
+}
+
+static void
 on_answered(void *ctx, int node, uint32_t id, const uint8_t *body, size_t len, const char *why)
 {
 	struct comparison *c = &compared[node];
 
 	(void)ctx;
 	daemon_spread_answered(id, body, len, why);
+	take_answer(&asked.of[node], id, body, len, why);
 	if (!c->running || c->id != id)
 		return;
 	c->running = false;
@@ -237,6 +291,72 @@ peers_compared(const char *node)
 	return j;
 }
 
+/* ---- questions to all ---- */
+
+void
+peers_ask(const char *what, const char *name)
+{
+	const struct settings *set = daemon_state()->set;
+
+	snprintf(asked.line, sizeof(asked.line), "%s%s%s", what, name != NULL ? " " : "",
+	    name != NULL ? name : "");
+	for (int i = 0; i < set->n_nodes; i++) {
+		struct question *q = &asked.of[i];
+		int rc;
+
+		json_decref(q->answer);
+		*q = (struct question){ .running = i != set->self };
+		if (i == set->self)
+			continue;
+		rc = channel_call(
+		    i, CHANNEL_ASK, (const uint8_t *)asked.line, strlen(asked.line), &q->id);
+		q->running = rc == 0;
+		if (rc != 0)
+			snprintf(q->why, sizeof(q->why), "%s", strerror(-rc));
+	}
+}
+
+static json_t *
+own_answer(void)
+{
+	struct ctl_request r;
+	struct ctl_error err;
+	char *text = ctl_request_parse(asked.line, &r, &err) ? daemon_report(&r) : NULL;
+	json_t *j = text != NULL ? json_loads(text, 0, NULL) : json_null();
+
+	free(text);
+	return j;
+}
+
+static json_t *
+told(int i)
+{
+	const struct question *q = &asked.of[i];
+	bool own = i == daemon_state()->set->self, reached = own || q->answer != NULL;
+	char text[SVIP_TEXT_MAX];
+
+	return json_pack("{s:s,s:b,s:b,s:o,s:o}", "node",
+	    svip_addr_text(&daemon_state()->set->node[i], false, text), "running", q->running,
+	    "reachable", reached, "error", clean(reached || q->running ? NULL : q->why), "answer",
+	    own       ? own_answer()
+	    : reached ? json_incref(q->answer)
+	              : json_null());
+}
+
+json_t *
+peers_answers(void)
+{
+	const struct settings *set = daemon_state()->set;
+	json_t *nodes = json_array();
+	bool running = false;
+
+	for (int i = 0; i < set->n_nodes; i++) {
+		json_array_append_new(nodes, told(i));
+		running = running || asked.of[i].running;
+	}
+	return json_pack("{s:b,s:o}", "running", running, "nodes", nodes);
+}
+
 /* ---- life ---- */
 
 void
@@ -260,5 +380,7 @@ peers_fini(void)
 	for (int i = 0; i < SVIP_NODES_MAX; i++) {
 		json_decref(compared[i].differences);
 		compared[i].differences = NULL;
+		json_decref(asked.of[i].answer);
+		asked.of[i].answer = NULL;
 	}
 }

@@ -19,6 +19,12 @@ void peers_interrupt(void);
  * can't be (a text that lasts until the next call). */
 const char *peers_compare(const char *node);
 
+/* Asks every other node that: "status", "why" or "history", name NULL or an instance's. What is under way is forgotten. */
+void peers_ask(const char *what, const char *name);
+
+/* What they have answered by now, this node's own answer first: "running", "nodes" as in svipctl(8). NULL: out of memory. */
+struct json_t *peers_answers(void);
+
 /* What is known of it by now: "node", "running", and "nodes" as in svipctl(8). NULL: out of memory. */
 struct json_t *peers_compared(const char *node);
 

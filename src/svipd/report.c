@@ -500,6 +500,7 @@ body(const struct report *r, enum ctl_command command)
 	case CTL_HELP:
 		return help();
 	case CTL_CONFIG_DIFF:
+	case CTL_CLUSTER:
 	case CTL_CONFIG_APPLY:
 	case CTL_CHECK:
 	case CTL_RELOAD:

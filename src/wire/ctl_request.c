@@ -24,6 +24,9 @@ static const struct {
 	[CTL_CHECK] = { { "check", "[again]", "what this kernel grants; again: try it anew",
 	                    false },
 	    0, 1 },
+	[CTL_CLUSTER] = { { "cluster", "status|why|history [NAME] [progress]",
+	                      "what every node answers to that", false },
+	    1, 3 },
 	[CTL_RELOAD] = { { "reload", "", "read the configuration again", true }, 0, 0 },
 	[CTL_MAINTENANCE] = { { "maintenance", "on|off", "keep this node from taking", true }, 1,
 	    1 },
@@ -137,6 +140,19 @@ read_handover(struct ctl_request *r)
 	return *s == '\0' && r->seconds >= 1 && r->seconds <= CTL_HANDOVER_MOST_S;
 }
 
+/* A question that others answer, too. */
+static bool
+read_cluster(struct ctl_request *r)
+{
+	const char *what = r->arg[0];
+
+	r->progress = r->n_args > 1 && strcmp(r->arg[r->n_args - 1], "progress") == 0;
+	r->name = r->n_args - r->progress > 1 ? r->arg[1] : NULL;
+	return r->n_args - r->progress <= 2 &&
+	       (strcmp(what, "status") == 0 || strcmp(what, "why") == 0 ||
+	           strcmp(what, "history") == 0);
+}
+
 bool
 ctl_request_parse(const char *line, struct ctl_request *r, struct ctl_error *err)
 {
@@ -165,6 +181,10 @@ ctl_request_parse(const char *line, struct ctl_request *r, struct ctl_error *err
 		r->on = strcmp(r->arg[0], "on") == 0;
 		if (!r->on && strcmp(r->arg[0], "off") != 0)
 			return bad(err, "bad-request", "usage: maintenance on|off");
+	} else if (r->command == CTL_CLUSTER) {
+		if (!read_cluster(r))
+			return bad(err, "bad-request",
+			    "usage: cluster status|why|history [NAME] [progress]");
 	} else if (r->command == CTL_HANDOVER) {
 		if (!read_handover(r))
 			return bad(err, "bad-request",

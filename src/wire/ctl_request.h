@@ -19,6 +19,7 @@ enum ctl_command {
 	CTL_HISTORY,         /* [NAME] */
 	CTL_CONFIG_DIFF,     /* NODE|all [progress]: in what the other nodes' configurations differ */
 	CTL_CHECK,           /* [again]: the self-test's results; starts it anew */
+	CTL_CLUSTER,         /* status|why|history [NAME] [progress]: the same of every node */
 	CTL_RELOAD,          /* changes */
 	CTL_MAINTENANCE,     /* on|off; changes */
 	CTL_HANDOVER,        /* NAME [SECONDS|progress]; changes */
@@ -53,7 +54,7 @@ struct ctl_request {
 	    *name;     /* NAME, or the master's name of client-reconfig: arg[0]; NULL: not given */
 	bool on;       /* maintenance on */
 	int seconds;   /* of handover; 0: not given */
-	bool progress; /* of handover, config-diff and config-apply: only tell of the one there is */
+	bool progress; /* of handover, cluster, config-diff and config-apply: only tell of the one there is */
 };
 
 /* Why a line is no request. word is of the closed list in svipctl(8): "unknown-command", "bad-request". */

@@ -28,6 +28,7 @@ every_command_of_the_table_can_be_asked(void **state)
 		snprintf(line, sizeof(line), "%s%s", u->name,
 		    i == CTL_MAINTENANCE       ? " on"
 		    : i == CTL_HANDOVER        ? " m"
+		    : i == CTL_CLUSTER         ? " why"
 		    : i == CTL_CONFIG_DIFF     ? " all"
 		    : i == CTL_CLIENT_RECONFIG ? " m leader start 10.0.0.1 6379 10.0.0.2 6379"
 		                               : "");
@@ -93,6 +94,53 @@ a_handover_has_a_name_and_perhaps_a_limit(void **state)
 		assert_int_equal(r.seconds, cases[i].seconds);
 		assert_false(ctl_request_permitted(&r, 1000, 100));
 	}
+}
+
+static void
+every_node_is_asked_what_changes_nothing(void **state)
+{
+	static const struct {
+		const char *line, *name;
+		bool good, progress;
+	} cases[] = {
+		{ "cluster status", NULL, true, false },
+		{ "cluster why m", "m", true, false },
+		{ "cluster history progress", NULL, true, true },
+		{ "cluster history m progress", "m", true, true },
+		{ "cluster history m n", NULL, false, false },
+		{ "cluster reload", NULL, false, false },
+		{ "cluster", NULL, false, false },
+		{ "cluster status m progress x", NULL, false, false },
+	};
+	struct ctl_request r;
+	struct ctl_error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(ctl_request_parse(cases[i].line, &r, &err), cases[i].good);
+		if (!cases[i].good) {
+			assert_string_equal(err.word, "bad-request");
+			continue;
+		}
+		assert_int_equal(r.progress, cases[i].progress);
+		assert_true(
+		    cases[i].name == NULL ? r.name == NULL : strcmp(r.name, cases[i].name) == 0);
+		assert_true(ctl_request_permitted(&r, 1000, 990));
+	}
+}
+
+static void
+configurations_are_applied_by_who_may_change_something(void **state)
+{
+	struct ctl_request r;
+	struct ctl_error err;
+
+	(void)state;
+	assert_true(ctl_request_parse("config-apply", &r, &err) && !r.progress && r.n_args == 0);
+	assert_true(ctl_request_parse("config-apply progress", &r, &err) && r.progress);
+	assert_true(ctl_request_parse("config-apply 10.0.0.1 10.0.0.2", &r, &err) &&
+	            r.n_args == 2 && !r.progress);
+	assert_false(ctl_request_permitted(&r, 1000, 990));
 }
 
 static void
@@ -282,6 +330,8 @@ main(void)
 		cmocka_unit_test(every_command_of_the_table_can_be_asked),
 		cmocka_unit_test(a_name_is_taken_and_blanks_do_not_matter),
 		cmocka_unit_test(a_handover_has_a_name_and_perhaps_a_limit),
+		cmocka_unit_test(every_node_is_asked_what_changes_nothing),
+		cmocka_unit_test(configurations_are_applied_by_who_may_change_something),
 		cmocka_unit_test(a_comparison_has_a_node_and_perhaps_goes_on),
 		cmocka_unit_test(maintenance_is_on_or_off),
 		cmocka_unit_test(sentinels_seven_arguments_are_kept),
