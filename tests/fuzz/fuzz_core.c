@@ -24,7 +24,8 @@ enum {
 	TICKS_MAX = 32, /* between two events, where the loop is punctual */
 	START = 100000,
 	WRITES_MS = 5000, /* the longest that clients' writes may have to wait */
-	AHEAD_MS = 10000, /* the longest that a Sentinel which alone shows a newer epoch is believed */
+	AHEAD_MS =
+	    10000, /* the longest that a Sentinel which alone shows a newer epoch is believed */
 };
 
 /* What the bytes ask for. EV_VIEW to EV_STOP of the core, and more. */
@@ -90,6 +91,7 @@ struct account {
 	svip_ms earn_after;
 	bool link, role, gone, forgotten;
 	svip_ms role_asked;
+	bool said_master; /* its last word, also across a jump of the clocks */
 	bool promised;
 	uint64_t promise; /* never to hold at this epoch or below */
 	uint64_t last_yield;
@@ -807,7 +809,7 @@ carry_out(const uint8_t *e)
 	case DO_ROLE:
 		if (now - e[5] >= account[i].role_asked) {
 			account[i].role_asked = now - e[5];
-			account[i].role = (e[3] & 1) == 0;
+			account[i].role = account[i].said_master = (e[3] & 1) == 0;
 			account[i].gone &= !account[i].role;
 			account[i].writes_wait &= account[i].role;
 		}
@@ -865,8 +867,8 @@ carry_out(const uint8_t *e)
 		post(&(struct core_event){
 		    .kind = EV_WRITES, .instance = i, .yes = account[i].writes_wait });
 		break;
-	case DO_GONE: /* said of a Redis that isn't known for a master */
-		account[i].gone |= !account[i].role;
+	case DO_GONE: /* counts of a Redis whose last word wasn't that it is a master */
+		account[i].gone = !account[i].said_master;
 		post_at(EV_GONE, i);
 		break;
 	case DO_ALL:
