@@ -405,7 +405,7 @@ kept_for_self(struct spread *s, const struct keeper_answer *a, svip_ms now)
 			return;
 		}
 		if (reload(s, why))
-			note(s, s->self, SPREAD_DONE, s->result[s->self].report);
+			s->result[s->self].verdict = SPREAD_DONE;
 		else
 			note(s, s->self, SPREAD_REFUSES, why);
 		s->decided = true;
