@@ -254,7 +254,7 @@ check_writes(struct account *a, svip_ms until)
 		a->writes_wait = false;
 	} else {
 		a->writes_wait = a->writes_wait && now < a->writes_until;
-		MUST(a->there && a->answered && !a->dropping && a->role && !a->forgotten);
+		MUST(a->there && a->answered && !a->dropping && a->said_master && !a->forgotten);
 		MUST(until > now && until <= now + WRITES_MS && until > a->writes_until);
 	}
 	a->writes_until = until;
