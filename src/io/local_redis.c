@@ -32,6 +32,7 @@ struct link {
 	enum reply_fault fault;
 	char text[REPLY_TEXT_MAX];
 	bool ask_writes; /* on each connection: may writes be held? */
+	bool ask_end;    /* and may connections be ended? */
 };
 
 struct local_redis {
@@ -161,6 +162,73 @@ local_redis_may_hold_writes(struct local_redis *set, int instance)
 	pause_writes(l, 0, WRITES_ASK);
 }
 
+/* ---- clients ---- */
+
+enum { END, END_ASK }; /* tags */
+
+static void
+on_ended(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked)
+{
+	struct rkeep *k = ctx;
+	struct link *l = k->ctx;
+	char text[REPLY_TEXT_MAX];
+	bool fine = reply != NULL && reply->type == REDIS_REPLY_INTEGER;
+
+	(void)asked;
+	if (reply == NULL)
+		return;
+	l->set->owner->ended(l->set->ctx, l->index, tag == END_ASK ? -1 : fine ? (int)reply->integer : 0,
+	    fine ? REPLY_FINE : REPLY_ERROR, fine ? "" : reply_text(reply, REPLY_ERROR, text));
+}
+
+static int
+end(struct link *l, const char *laddr, uint64_t tag)
+{
+	const char *argv[] = { "CLIENT", "KILL", "LADDR", laddr };
+
+	if (!l->keep.up)
+		return -ENOTCONN;
+	if (rconn_command(l->keep.conn, 4, argv, on_ended, tag) != 0)
+		return -ENOBUFS;
+	rconn_flush(l->keep.conn);
+	return 0;
+}
+
+int
+local_redis_end(struct local_redis *set, int instance, const struct svip_addr *a)
+{
+	struct link *l = set->link[instance];
+	char addr[SVIP_TEXT_MAX], laddr[SVIP_TEXT_MAX + 32];
+	int rc;
+
+	/* As Redis writes them (its anet.c, anetFormatAddr); IPv4 at a socket for both families has the longer form. */
+	svip_addr_text(a, false, addr);
+	snprintf(laddr, sizeof(laddr), a->family == 6 ? "[%s]:%u" : "%s:%u", addr, l->host.port);
+	rc = end(l, laddr, END);
+	if (rc != 0 || a->family == 6)
+		return rc;
+	snprintf(laddr, sizeof(laddr), "[::ffff:%s]:%u", addr, l->host.port);
+	return end(l, laddr, END);
+}
+
+bool
+local_redis_wait(struct local_redis *set, int instance, svip_ms ms)
+{
+	struct link *l = set->link[instance];
+
+	return l->keep.up && rconn_wait(l->keep.conn, ms);
+}
+
+/* An address that nobody has a connection to is refused as any other. */
+void
+local_redis_may_end(struct local_redis *set, int instance)
+{
+	struct link *l = set->link[instance];
+
+	l->ask_end = true;
+	end(l, "0.0.0.0:0", END_ASK);
+}
+
 /* ---- replicas ---- */
 
 static void
@@ -220,6 +288,8 @@ on_up(void *ctx)
 	ask(l);
 	if (l->ask_writes)
 		pause_writes(l, 0, WRITES_ASK);
+	if (l->ask_end)
+		end(l, "0.0.0.0:0", END_ASK);
 }
 
 static void

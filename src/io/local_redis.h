@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asks the Redis of this node for its ROLE, for each instance, and has it keep writes waiting when told to. Reports; decides nothing. */
+/* Asks the Redis of this node for its ROLE, for each instance, and has it keep writes waiting or end clients' connections when told to. Reports;
+ * decides nothing. */
 #ifndef IO_LOCAL_REDIS_H
 #define IO_LOCAL_REDIS_H
 
@@ -31,9 +32,13 @@ typedef void local_redis_told(void *ctx, int instance, svip_ms asked,
 /* An attempt to connect has ended, or a connection was lost. yes: nobody listens there (ECONNREFUSED). */
 typedef void local_redis_refused(void *ctx, int instance, bool yes);
 
+/* Redis has ended n connections, or refuses that; n -1: it would, or wouldn't. */
+typedef void local_redis_ended(void *ctx, int instance, int n, enum reply_fault, const char *text);
+
 struct local_redis_owner {
 	local_redis_role *role;
 	local_redis_writes *writes;
+	local_redis_ended *ended;
 	local_redis_told *told;
 	local_redis_refused *refused;
 };
@@ -61,6 +66,16 @@ int local_redis_hold_writes(struct local_redis *, int instance, svip_ms ms);
 int local_redis_give_writes_back(struct local_redis *, int instance);
 /* Asks whether this Redis would, and lets its user; now, and whenever a connection is made. Holds nothing. */
 void local_redis_may_hold_writes(struct local_redis *, int instance);
+
+/*
+ * Where the kernel resets no connections: Redis ends those that clients have to this address of its host and its port (CLIENT KILL LADDR, Redis
+ * 6.2). local_redis_wait() gives it some time to, outside the loop: false when it hasn't answered by then. The answers follow.
+ * 0; -ENOTCONN, -ENOBUFS.
+ */
+int local_redis_end(struct local_redis *, int instance, const struct svip_addr *);
+bool local_redis_wait(struct local_redis *, int instance, svip_ms ms);
+/* Asks on each connection whether it may: owner->ended() with -1. */
+void local_redis_may_end(struct local_redis *, int instance);
 
 /* Asks for INFO replication. 0: sent, the answer follows; -ENOTCONN, -ENOBUFS. */
 int local_redis_info(struct local_redis *, int instance);

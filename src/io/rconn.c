@@ -10,6 +10,7 @@
 #include "wire/sentinel_reply.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -349,6 +350,14 @@ rconn_command(
     struct rconn *c, int argc, const char *const *argv, rconn_answer *answer, uint64_t tag)
 {
 	return c->up ? queue_command(c, argc, argv, answer, tag) : -ENOTCONN;
+}
+
+bool
+rconn_wait(const struct rconn *c, svip_ms ms)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+	return c->fd != -1 && poll(&p, 1, (int)ms) == 1 && (p.revents & POLLIN) != 0;
 }
 
 int

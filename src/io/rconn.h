@@ -84,6 +84,9 @@ void rconn_close(struct rconn *);
 int rconn_command(struct rconn *, int argc, const char *const *argv, rconn_answer *, uint64_t tag);
 void rconn_flush(struct rconn *);
 
+/* Waits, outside the loop, until something has been answered, for ms at most. False: nothing has, or there is no connection. */
+bool rconn_wait(const struct rconn *, svip_ms ms);
+
 int rconn_room(const struct rconn *); /* how many commands may be queued now; 0 when it is not up */
 svip_ms rconn_oldest(const struct rconn
         *); /* when the oldest command without an answer was queued; SVIP_NEVER: none */

@@ -313,7 +313,7 @@ reset(int i, struct reset *r)
 		reset_who_came_back(i, r);
 	r->took_ms = clock_ms() - now;
 	if (r->rc != 0 && r->rc != -ETIME)
-		v.call.unreset(v.ctx, i, -r->rc);
+		v.call.unreset(v.ctx, i, -r->rc, left < p->reset_ms ? left : p->reset_ms);
 }
 
 void

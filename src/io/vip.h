@@ -20,8 +20,8 @@ struct vip_calls {
 	void (*link)(void *ctx, int i, bool up);    /* the interface went up or down, came or went */
 	void (*relinked)(void *ctx, int i);         /* same link, but another MAC or index: announce again */
 	void (*locals)(void *ctx);                  /* this host's own addresses have changed */
-	/* Before the addresses go: the kernel doesn't reset connections (positive errno). The last moment for other means. */
-	void (*unreset)(void *ctx, int i, int err);
+	/* Before the addresses go: the kernel doesn't reset connections (positive errno). The last moment for other means, which have left_ms. */
+	void (*unreset)(void *ctx, int i, int err, svip_ms left_ms);
 	/* At a drop, right before they go: from now on nobody can connect to them here. */
 	void (*going)(void *ctx, int i);
 	/* After they have gone: n connections of clients were reset. err: 0; ETIME: some were left when the time was up; or as above. */

@@ -105,6 +105,16 @@ put_nftables(struct table *t)
 	}
 }
 
+static const char *
+no_destroy(int error)
+{
+	if (error == EPERM)
+		return "svipd needs CAP_NET_ADMIN in this network namespace";
+	return "CONFIG_INET_DIAG_DESTROY in the kernel (module tcp_diag); or Redis 6.2, and for "
+	       "redis-user: ACL SETUSER ... "
+	       "+client|kill";
+}
+
 static void
 put_sockets(struct table *t)
 {
@@ -118,15 +128,16 @@ put_sockets(struct table *t)
 		    "svipd needs CAP_NET_RAW in this network namespace",
 		    "%s: the network can't be told of a move", strerror(s->packet));
 	if (s->destroy == 0)
-		put(t, "sock-destroy", CHECK_OK, NULL, "connections of clients can be reset before a move");
-	else if (s->destroy == EPERM)
-		put(t, "sock-destroy", CHECK_DEGRADED,
-		    "svipd needs CAP_NET_ADMIN in this network namespace",
-		    "%s: idle clients will not hear of a move", strerror(s->destroy));
+		put(t, "sock-destroy", CHECK_OK, NULL,
+		    "connections of clients can be reset before a move");
+	else if (t->in->end_error == NULL)
+		put(t, "sock-destroy", CHECK_DEGRADED, no_destroy(s->destroy),
+		    "%s: the local Redis ends clients' connections instead (CLIENT KILL)",
+		    strerror(s->destroy));
 	else
-		put(t, "sock-destroy", CHECK_DEGRADED,
-		    "CONFIG_INET_DIAG_DESTROY in the kernel (module tcp_diag)",
-		    "%s: idle clients will not hear of a move", strerror(s->destroy));
+		put(t, "sock-destroy", CHECK_DEGRADED, no_destroy(s->destroy),
+		    "%s, nor does Redis (%s): idle clients will not hear of a move",
+		    strerror(s->destroy), t->in->end_error);
 }
 
 static void

@@ -34,6 +34,7 @@ struct check_input {
 	bool fenced;
 	svip_ms now;
 	const svip_ms *group_ms;
+	const char *end_error;    /* of an instance whose Redis would end no connections; NULL: none */
 	const char *writes_error; /* of an instance whose Redis would hold no writes; NULL: none */
 };
 

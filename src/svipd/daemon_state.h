@@ -29,7 +29,8 @@ struct slot {
 	uint64_t conflicts;
 	char conflict[SVIP_TEXT_MAX + 32];
 	uint64_t resets;            /* connections of clients */
-	int reset_error;            /* why they could not be reset, the last time */
+	int reset_error;            /* why they could not be reset by the kernel, the last time */
+	char end_error[SVIP_TEXT_MAX]; /* why its Redis would not end them instead; empty: it would, or wasn't asked */
 	char redis_error[SVIP_TEXT_MAX];
 	char writes_error[SVIP_TEXT_MAX]; /* why its Redis would not hold writes; empty: it would, or wasn't asked */
 	char fault[SVIP_SENTINELS_MAX][SVIP_TEXT_MAX];

@@ -21,6 +21,7 @@
 #include "peers.h"
 
 enum {
+	END_WAIT_MS = 20,    /* for Redis to end its clients' connections, before the addresses go */
 	COMPLAIN_MS = 60000, /* the same complaint at most this often */
 	LOST_MS = 10000,     /* that an address was lost */
 	/* For resets, of the lease: other leases of this host have to be renewed. And never so long that the kernel takes it for
@@ -168,12 +169,23 @@ on_locals(void *ctx)
 	heartbeat_io_rejoin();
 }
 
-/* Here the local Redis could be told to end its clients itself (CLIENT KILL). */
+/* The local Redis can end its clients' connections itself. It must have done so before the addresses go; when it doesn't answer, nobody
+ * waits for it again for a while. */
 static void
-on_unreset(void *ctx, int s, int err)
+on_unreset(void *ctx, int s, int err, svip_ms left)
 {
+	static svip_ms busy_until = SVIP_LONG_AGO;
+	struct slot *slot = &daemon_state()->slot[s];
+	bool sent = false;
+
 	(void)ctx;
-	daemon_state()->slot[s].reset_error = err;
+	slot->reset_error = err;
+	for (int i = 0; i < slot->conf.n_addresses; i++)
+		sent |= local_redis_end(redis, slot->index, &slot->conf.address[i]) == 0;
+	if (!sent || slot->end_error[0] != '\0' || clock_ms() < busy_until)
+		return;
+	if (!local_redis_wait(redis, slot->index, left < END_WAIT_MS ? left : END_WAIT_MS))
+		busy_until = clock_ms() + 1000;
 }
 
 static void
@@ -190,7 +202,8 @@ on_reset(void *ctx, int s, int n, int err, svip_ms took_ms)
 	if (n > 0)
 		log_info("%s: %d connections of clients reset, in %lld ms", slot->conf.name, n,
 		    (long long)took_ms);
-	if (err == 0 || !log_allowed(&limit, 10000, clock_ms(), &held))
+	if (err == 0 || (err != ETIME && slot->end_error[0] == '\0') ||
+	    !log_allowed(&limit, 10000, clock_ms(), &held))
 		return;
 	if (err == ETIME)
 		log_warning("%s: no time was left for all connections of clients; idle ones may "
@@ -459,7 +472,28 @@ on_refusal(void *ctx, int i, bool yes)
 	daemon_refused(daemon_state()->slot_of[i], yes);
 }
 
-static const struct local_redis_owner redis_owner = { on_role, on_writes, on_told, on_refusal };
+static void
+on_ended(void *ctx, int i, int n, enum reply_fault fault, const char *text)
+{
+	struct slot *s = slot_at(i);
+	bool news = fault != REPLY_FINE && s->end_error[0] == '\0';
+
+	(void)ctx;
+	snprintf(s->end_error, sizeof(s->end_error), "%s", fault == REPLY_FINE ? "" : text);
+	if (n > 0) {
+		s->resets += (uint64_t)n;
+		log_info("%s: %d connections of clients ended by the local Redis", s->conf.name, n);
+	}
+	if (news && n != -1)
+		log_warning("%s: the local Redis ends no connections of clients: %s", s->conf.name,
+		    s->end_error);
+}
+
+static const struct local_redis_owner redis_owner = { .role = on_role,
+	.writes = on_writes,
+	.ended = on_ended,
+	.told = on_told,
+	.refused = on_refusal };
 
 void
 hands_eager(int s)
@@ -598,6 +632,8 @@ hands_add(int s)
 	if (sentinel_add(sentinels, conf->name) < 0 || local_redis_add(redis, &conf->redis) < 0)
 		abort(); /* no memory, at a start or a reload: the kernel's lifetimes do the rest */
 	ask_writes(daemon_state()->slot[s].index);
+	if (!daemon_state()->set->observe)
+		local_redis_may_end(redis, daemon_state()->slot[s].index);
 }
 
 void

@@ -18,11 +18,13 @@ look(svip_ms group_ms[SVIP_NODES_MAX])
 	struct daemon_state *d = daemon_state();
 	svip_ms now = clock_ms();
 
-	const char *writes_error = NULL;
+	const char *writes_error = NULL, *end_error = NULL;
 
 	for (int i = 0; i < d->core.conf.n_instances; i++) {
 		if (d->slot[d->slot_of[i]].writes_error[0] != '\0')
 			writes_error = d->slot[d->slot_of[i]].writes_error;
+		if (d->slot[d->slot_of[i]].end_error[0] != '\0')
+			end_error = d->slot[d->slot_of[i]].end_error;
 	}
 	for (int i = 0; i < d->set->n_nodes; i++) {
 		svip_ms heard = heartbeat_io_group_heard(i);
@@ -36,6 +38,7 @@ look(svip_ms group_ms[SVIP_NODES_MAX])
 		.fenced = vip_fenced(),
 		.now = now,
 		.group_ms = group_ms,
+		.end_error = end_error,
 		.writes_error = writes_error };
 }
 

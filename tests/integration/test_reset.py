@@ -293,12 +293,45 @@ def without(tmp_path, monkeypatch):
     monkeypatch.setenv("LD_PRELOAD", str(out))
 
 
-@pytest.mark.skipif("asan" in os.environ.get("SVIPD", ""), reason="the sanitizer wants to be loaded first")
-def test_a_kernel_that_cant_is_told_of_and_moves_all_the_same(make_cluster, without):
-    c = make_cluster()
-    idle = c.subscriber()
-    row = next(r for r in json.loads(c.svipctl("h1", "-j", "check").stdout)["checks"] if r["name"] == "sock-destroy")
+no_asan = pytest.mark.skipif("asan" in os.environ.get("SVIPD", ""), reason="the sanitizer wants to be loaded first")
+
+
+def row_of(c):
+    return next(r for r in json.loads(c.svipctl("h1", "-j", "check").stdout)["checks"] if r["name"] == "sock-destroy")
+
+
+@no_asan
+def test_where_the_kernel_cant_redis_ends_its_clients_connections(make_cluster, without, record):
+    c = make_cluster(instances=BOTH)
+    idle = {vip: c.subscriber(vip) for vip in (VIP, VIP6)}
+    own = c.subscriber("10.77.0.11")
+    row = row_of(c)
     assert row["verdict"] == "degraded" and "CONFIG_INET_DIAG_DESTROY" in row["remedy"], row
+    assert "the local Redis ends clients' connections instead" in row["detail"], row
+    planned(c)
+    for vip, subscriber in idle.items():
+        wait_until(subscriber.ended, 5, f"the subscriber of {vip} hears of the move")
+        record("ended before the address has gone", (gone(c, vip) - subscriber.ended()) * 1000)
+    assert own.ended() is None
+    assert re.search(r"\d connections of clients ended by the local Redis", c.hosts["h1"].log())
+    assert resets(c, "h1") == 2 and c.instance("h1")["reset_error"] == "Operation not supported"
+
+
+@no_asan
+def test_where_neither_can_it_is_told_and_the_address_moves_all_the_same(make_cluster, without):
+    c = make_cluster(start=False)
+    password = c.write_key("secret", name="password")
+    text = c.config(redis_user='"svipd"', redis_password_file=f'"{password}"')
+    for name in c.nodes:
+        c.write_config(name, text)
+    c.start()
+    for name in c.nodes:
+        with c.redis(name) as r:
+            r.call("ACL", "SETUSER", "svipd", "on", ">secret", "+role", "+client|pause", "+client|unpause", "+auth", "+ping", "+info")
+    c.wait_holder("h1")
+    idle = c.subscriber()
+    wait_until(lambda: "nor does Redis" in row_of(c)["detail"], 5, lambda: str(row_of(c)))
+    assert "client|kill" in row_of(c)["remedy"] and "NOPERM" in row_of(c)["detail"]
     planned(c)
     time.sleep(0.5)
     assert idle.ended() is None
