@@ -305,7 +305,7 @@ check_instance(int i)
 
 	MUST(in->state <= CORE_FAULT && in->reason < WHY_REASONS);
 	MUST(in->writes_until == a->writes_until ||
-	     (in->writes_until < now && a->writes_until < now));
+	     (in->writes_until <= now && a->writes_until <= now));
 	if (core.conf.observe)
 		return;
 	if (may_have(i)) {
