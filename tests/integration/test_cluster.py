@@ -3,6 +3,7 @@
 
 import json
 
+import pytest
 from netns import wait_until
 
 
@@ -17,10 +18,14 @@ def steps(c, name):
     return [(host, what) for _, _, host, what in sorted(found)]
 
 
-def test_a_move_is_one_timeline_of_all_nodes(cluster):
+@pytest.mark.parametrize("how", ["failover", "handover"])
+def test_a_move_is_one_timeline_of_all_nodes(cluster, how):
     c = cluster
-    c.wait_sentinels()
-    c.sentinel_failover()
+    c.wait_replicas("h1")
+    if how == "failover":
+        c.sentinel_failover()
+    else:
+        assert c.svipctl("h1", "handover", "mymaster", timeout=30).returncode == 0
     wait_until(lambda: c.holders() not in (set(), {"h1"}), 20, c.describe)
     new = next(iter(c.holders()))
     wait_until(lambda: {host for host, what in steps(c, "h3") if what == "master-switched"} == set(c.nodes), 10, c.describe)
