@@ -13,6 +13,8 @@ libcore_a_SOURCES = \
 	%D%/core/decide.h \
 	%D%/core/evidence.c \
 	%D%/core/evidence.h \
+	%D%/core/joint.c \
+	%D%/core/joint.h \
 	%D%/core/lease.c \
 	%D%/core/lease.h \
 	%D%/core/peer.c \

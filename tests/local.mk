@@ -34,6 +34,7 @@ dist_check_SCRIPTS += %D%/sim.sh
 EXTRA_DIST += %D%/sim/mutants %D%/sim/mutants.sh
 check_PROGRAMS += %D%/sim/sim
 %C%_sim_sim_SOURCES = \
+	%D%/sim/change.c \
 	%D%/sim/fault.c \
 	%D%/sim/hands.c \
 	%D%/sim/kernel.c \
@@ -148,6 +149,7 @@ unit_tests = \
 	%D%/unit/test_heartbeat \
 	%D%/unit/test_holds \
 	%D%/unit/test_instances \
+	%D%/unit/test_joint \
 	%D%/unit/test_lease \
 	%D%/unit/test_nft_msg \
 	%D%/unit/test_no_memory \

@@ -4,8 +4,8 @@
 seeds=${SIM_SEEDS:-200}
 n=0
 rc=0
-echo 1..15
-for mix in all cuts lives pauses flips relapses lates traps machines confs unseen successors single; do
+echo 1..17
+for mix in all cuts lives pauses flips relapses lates traps machines confs unseen changes lags successors single; do
 	n=$((n + 1))
 	if said=$(tests/sim/sim -q -m "$mix" -n "$seeds" 1 2>&1); then
 		echo "ok $n - never two holders ($mix): $(printf '%s\n' "$said" | paste -sd ' ')"

@@ -37,6 +37,7 @@ enum core_reason {
 	WHY_ADDRESS_REFUSED,  /* the kernel would not add an address */
 	WHY_ADDRESS_STUCK,    /* the kernel would not remove an address */
 	WHY_CONFIG_MISMATCH,  /* a peer has another safety part of the configuration */
+	WHY_NOT_MEMBER,       /* a change of the nodes is under way, and this one is not both before and after */
 	WHY_GUARD_UNKNOWN,    /* this node's release may be later than others count on, and not all have heard it */
 	WHY_TWIN,             /* a peer holds at the same epoch: both take themselves for the same master */
 	WHY_CONFLICT,         /* another host answers for an address, and the configuration says to yield */
@@ -58,6 +59,7 @@ struct core_conf {
 	int drift_ppm;              /* bound of a clock's rate error, parts per million */
 	int n_sentinels, n_nodes, self, n_instances;
 	bool hold_on_quorum_loss, observe;
+	bool joining;               /* this node isn't in it yet, only in the next one: core_change() follows at once */
 	uint64_t cluster;
 	uint64_t incarnation;       /* random, not 0 */
 	uint64_t seed;              /* for claim ids */
@@ -261,12 +263,36 @@ struct peer {
 	uint32_t version;
 	uint64_t serial;
 	uint32_t lease_ms, guard_ms;
+	bool joint;
+	uint8_t digest_next[SVIP_DIGEST_LEN];
+	svip_ms joined;           /* while this node is joint: since when it is known that the peer isn't old; SVIP_NEVER: it isn't */
 	uint32_t cand_guard_ms;   /* the largest that a process not yet established has told */
 	uint8_t digest_safety[SVIP_DIGEST_LEN], digest_all[SVIP_DIGEST_LEN];
 	enum core_peer_config config;
 	bool heard_config;        /* `config` is from an established peer */
 	bool maintenance, observe;
 	uint64_t refused_count;   /* replayed, stale or out of order */
+};
+
+/* The next configuration, as far as it differs. Sentinels and nodes of now keep their places, new ones follow them. */
+struct core_next {
+	svip_ms lease_ms, guard_ms, guard_least_ms, guard_unheard_ms;
+	int drift_ppm;
+	int n_sentinels, n_nodes;   /* of both configurations together */
+	uint32_t sentinels, nodes;  /* a bit each: those of the next one */
+	uint64_t serial;            /* greater than before */
+	uint8_t digest_safety[SVIP_DIGEST_LEN], digest_all[SVIP_DIGEST_LEN];
+	uint8_t node[SVIP_NODES_MAX][16]; /* the new ones are read */
+};
+
+/* While both configurations are in force. conf then has the smaller lease and guards, and both configurations' Sentinels and nodes. */
+struct core_joint {
+	bool on;
+	svip_ms since;            /* of the change, or of the last word about absent nodes */
+	uint32_t nodes;           /* of the old one */
+	uint32_t absent;
+	svip_ms lease_ms, guard_ms, guard_least_ms, guard_unheard_ms; /* the greater ones, to be counted with */
+	struct core_next next;
 };
 
 struct core {
@@ -277,6 +303,9 @@ struct core {
 	svip_ms listening[SVIP_SENTINELS_MAX]; /* subscribed since; SVIP_NEVER: not */
 	struct peer peer[SVIP_NODES_MAX];
 	bool maintenance, stopping;
+	uint32_t list[2];         /* Sentinels, a bit each: the list in force, and the next one while joint */
+	int n_lists;
+	struct core_joint joint;
 	svip_ms next_due;
 	svip_ms due[SVIP_INSTANCES_MAX];
 	struct instance inst[SVIP_INSTANCES_MAX]; /* conf.n_instances are used */
@@ -296,9 +325,25 @@ void core_step(struct core *, const struct core_event *, svip_ms now, uint64_t n
 /* When time alone could change the core's mind; SVIP_NEVER: never. Then post EV_TICK. */
 svip_ms core_deadline(const struct core *);
 
-/* The configuration has changed: other digests in heartbeats, peers compared anew. */
+/* The configuration has changed, but for what safety needs: other digests in heartbeats, peers compared anew. Not while joint. */
 void core_config(struct core *, uint64_t serial, const uint8_t safety[SVIP_DIGEST_LEN],
     const uint8_t all[SVIP_DIGEST_LEN], svip_ms now, struct core_actions *out);
+
+/*
+ * Another configuration while running: old, joint, new (doc/SAFETY.md, "Changes").
+ *
+ * core_change(): joint from now on. The caller has stored that before, so that after any restart it is joint again: core_init()
+ * with the old one and core_change(). It asks all of n_sentinels from now on, and what it orders ends within the smaller guard.
+ * core_absent(): an operator's word that svipd doesn't run on these nodes, and won't but with the next configuration.
+ * core_change_at(): from when on the next one alone may be in force; SVIP_NEVER: somebody may be old yet, or this node is
+ * removed: then it stays joint, and holds nothing. It may change with every event.
+ * core_settle(): new from now on; not before core_change_at(). The caller has stored it before. Sentinels and nodes that are gone
+ * leave their places, the others move up in their order, also as indexes of events.
+ */
+void core_change(struct core *, const struct core_next *, svip_ms now, struct core_actions *out);
+void core_absent(struct core *, uint32_t nodes, svip_ms now);
+svip_ms core_change_at(const struct core *);
+void core_settle(struct core *, svip_ms now, struct core_actions *out);
 
 /* Adds an instance at the end, or takes one away (the last takes its index); for reload. Before, EV_FORGET has
  * let it go. When the kernel would not (EV_STUCK) it may be taken away all the same: no yield is ever given for an

@@ -53,6 +53,8 @@ struct heartbeat {
 	uint64_t serial;         /* of the configuration */
 	uint8_t digest_safety[SVIP_DIGEST_LEN];
 	uint8_t digest_all[SVIP_DIGEST_LEN];
+	bool joint;              /* on the way to another configuration, with both in force */
+	uint8_t digest_next[SVIP_DIGEST_LEN]; /* its safety part, when joint; else not read */
 	bool maintenance;
 	bool observe;            /* the sender touches nothing */
 	bool leaving;            /* clean stop: it holds nothing and says goodbye */
@@ -64,7 +66,7 @@ struct heartbeat {
 
 /* How many instances fit beside n_echoes echoes in one datagram: 1 to HB_INSTANCES_MAX. Holds for echoes
  * of SVIP_NODES_MAX nodes at most, those of one node beside each other. */
-int hb_instances_fit(int n_echoes);
+int hb_instances_fit(int n_echoes, bool joint);
 
 /* Writes the datagram without its tag; key_id goes into the header. Returns its length in bytes
  * (the tag's HB_TAG_LEN bytes follow there), or 0 when it does not fit into size. */

@@ -17,6 +17,7 @@
 #include "claim.h"
 #include "decide.h"
 #include "evidence.h"
+#include "joint.h"
 #include "lease.h"
 #include "peer.h"
 #include "writes.h"
@@ -54,6 +55,7 @@ core_init(struct core *c, const struct core_conf *conf, const uint64_t *ids, svi
 	       conf->guard_least_ms <= conf->guard_unheard_ms);
 	memset(c, 0, offsetof(struct core, inst));
 	c->conf = *conf;
+	joint_init(c);
 	c->rng = conf->seed;
 	c->started = now;
 	for (int i = 0; i < SVIP_SENTINELS_MAX; i++)
@@ -96,6 +98,7 @@ void
 core_config(struct core *c, uint64_t serial, const uint8_t safety[SVIP_DIGEST_LEN],
     const uint8_t all[SVIP_DIGEST_LEN], svip_ms now, struct core_actions *out)
 {
+	assert(!c->joint.on);
 	c->conf.serial = serial;
 	memcpy(c->conf.digest_safety, safety, SVIP_DIGEST_LEN);
 	memcpy(c->conf.digest_all, all, SVIP_DIGEST_LEN);
@@ -405,7 +408,7 @@ core_step(struct core *c, const struct core_event *ev, svip_ms now, uint64_t now
 int
 core_majority(const struct core *c)
 {
-	return lease_majority(c->conf.n_sentinels);
+	return joint_majority_of(c);
 }
 
 int
@@ -435,9 +438,9 @@ core_lease_end(const struct core *c, int i, uint64_t *epoch)
 	const struct instance *in = &c->inst[i];
 
 	*epoch = 0;
-	if (!lease_epoch(in->view, c->conf.n_sentinels, in->earn_after, epoch))
+	if (!joint_lease_epoch(c, in, epoch))
 		return SVIP_LONG_AGO;
-	return lease_end(in->view, c->conf.n_sentinels, *epoch, in->earn_after, c->conf.lease_ms);
+	return joint_lease_end(c, in, *epoch);
 }
 
 svip_ms
@@ -445,7 +448,7 @@ core_free_at(const struct core *c, int i, uint64_t epoch)
 {
 	svip_ms wait = lease_wait(peer_lease_max(c), peer_guard_max(c), c->conf.drift_ppm);
 
-	return lease_free_at(c->inst[i].evidence, c->conf.n_sentinels, epoch, wait);
+	return joint_free_at(c, &c->inst[i], epoch, wait);
 }
 
 int
@@ -465,13 +468,5 @@ core_holder(const struct core *c, int i, svip_ms now)
 int
 core_sentinels_fresh(const struct core *c, int i, svip_ms now)
 {
-	const struct instance *in = &c->inst[i];
-	int n = 0;
-
-	for (int s = 0; s < c->conf.n_sentinels; s++) {
-		const struct view *v = &in->view[s];
-
-		n += v->valid && v->asked > now - c->conf.lease_ms && v->asked >= in->earn_after;
-	}
-	return n;
+	return joint_size(joint_fresh(c, &c->inst[i], now));
 }

@@ -9,6 +9,7 @@
 
 #include "claim.h"
 #include "evidence.h"
+#include "joint.h"
 #include "lease.h"
 #include "peer.h"
 #include "writes.h"
@@ -93,7 +94,7 @@ static bool
 outdated(const struct core *c, const struct instance *in, svip_ms now)
 {
 	svip_ms until;
-	int n = 0;
+	uint32_t newer = 0;
 
 	if (!newer_view(c, in, in->hold_epoch, now, &until))
 		return false;
@@ -102,9 +103,9 @@ outdated(const struct core *c, const struct instance *in, svip_ms now)
 	for (int s = 0; s < c->conf.n_sentinels; s++) {
 		const struct view *v = &in->view[s];
 
-		n += v->valid && v->epoch > in->hold_epoch;
+		newer |= (uint32_t)(v->valid && v->epoch > in->hold_epoch) << s;
 	}
-	return n >= lease_majority(c->conf.n_sentinels);
+	return joint_majority(c, newer);
 }
 
 /* Some Sentinel's newest word is something else than "this node, at this epoch, up". */
@@ -124,14 +125,15 @@ contradicted(const struct core *c, const struct instance *in)
 static bool
 seen_down(const struct core *c, const struct instance *in, svip_ms now)
 {
-	int n = 0;
+	uint32_t down = 0;
 
 	for (int s = 0; s < c->conf.n_sentinels; s++) {
 		const struct view *v = &in->view[s];
+		bool yes = v->valid && v->me && v->down && v->asked > now - c->conf.lease_ms;
 
-		n += v->valid && v->me && v->down && v->asked > now - c->conf.lease_ms;
+		down |= (uint32_t)yes << s;
 	}
-	return n >= lease_blocking(c->conf.n_sentinels);
+	return joint_blocking(c, down);
 }
 
 static void
@@ -185,6 +187,8 @@ must_let_go(const struct core *c, const struct instance *in, svip_ms end, svip_m
 		*why = WHY_LINK_DOWN;
 	else if (in->redis_gone)
 		*why = WHY_REDIS_GONE;
+	else if (!joint_member(c))
+		*why = WHY_NOT_MEMBER;
 	else if (c->stopping || in->forgotten)
 		*why = WHY_STOPPING;
 	else
@@ -211,8 +215,7 @@ static bool
 judge_hold(struct core *c, int i, svip_ms now, svip_ms *due, struct core_actions *out)
 {
 	struct instance *in = &c->inst[i];
-	svip_ms own = lease_end(
-	    in->view, c->conf.n_sentinels, in->hold_epoch, in->earn_after, c->conf.lease_ms);
+	svip_ms own = joint_lease_end(c, in, in->hold_epoch);
 	svip_ms end = own > in->inherited ? own : in->inherited;
 	/* No second order before the first is answered: else one could be refused and the other be carried out. */
 	bool answered = in->kernel == KERNEL_HELD;
@@ -265,6 +268,8 @@ obstacle(const struct core *c, const struct instance *in, uint64_t epoch, svip_m
 		*due = in->conflict_until;
 	} else if (peer_config_unsafe(c)) {
 		*why = WHY_CONFIG_MISMATCH;
+	} else if (!joint_member(c)) {
+		*why = WHY_NOT_MEMBER;
 	} else if (!peer_guard_known(c)) {
 		*why = WHY_GUARD_UNKNOWN;
 	} else if (epoch < in->floor) {
@@ -296,8 +301,8 @@ take(struct core *c, int i, uint64_t epoch, svip_ms end, svip_ms now, struct cor
 	enum core_reason why = claim_granted(c, in) ? WHY_ALL_YIELDED : WHY_QUORUM_CONFIRMED;
 
 	/* The rule itself, once more, whatever led here (doc/SAFETY.md, "Take"). */
-	assert(
-	    in->kernel == KERNEL_CLEAR && now < end && epoch >= in->floor && peer_guard_known(c));
+	assert(in->kernel == KERNEL_CLEAR && now < end && epoch >= in->floor &&
+	       peer_guard_known(c) && joint_member(c));
 	assert(claim_granted(c, in) || now >= core_free_at(c, i, epoch));
 	in->hold_epoch = epoch;
 	in->take_reason = why;
@@ -371,12 +376,12 @@ static void
 judge_unnamed(struct core *c, int i, svip_ms now, struct core_actions *out)
 {
 	struct instance *in = &c->inst[i];
-	int m = lease_majority(c->conf.n_sentinels), mine = 0;
+	uint32_t mine = 0;
 	enum core_reason why = WHY_SPLIT;
 
 	in->named_since = SVIP_NEVER;
 	claim_end(in);
-	if (core_sentinels_fresh(c, i, now) < m) {
+	if (!joint_majority(c, joint_fresh(c, in, now))) {
 		bool early = in->state == CORE_INIT && now - c->started < c->conf.lease_ms;
 
 		why = early ? WHY_STARTING : WHY_NO_QUORUM;
@@ -385,19 +390,20 @@ judge_unnamed(struct core *c, int i, svip_ms now, struct core_actions *out)
 	}
 	for (int s = 0; s < c->conf.n_sentinels; s++) {
 		const struct view *v = &in->view[s];
-		int same = 0;
+		uint32_t same = 0;
 
 		for (int t = 0; t < c->conf.n_sentinels; t++) {
 			const struct view *w = &in->view[t];
 
-			same += w->valid && w->epoch == v->epoch &&
-			        svip_host_same(&w->master, &v->master);
+			same |= (uint32_t)(w->valid && w->epoch == v->epoch &&
+			                   svip_host_same(&w->master, &v->master))
+			        << t;
 		}
-		mine += v->valid && v->me;
-		if (v->valid && !v->me && same >= m)
+		mine |= (uint32_t)(v->valid && v->me) << s;
+		if (v->valid && !v->me && joint_majority(c, same))
 			why = WHY_OTHER_NAMED;
 	}
-	if (mine >= m)
+	if (joint_majority(c, mine))
 		why = WHY_MASTER_DOWN;
 	transition(c, i, CORE_BACKUP, why, now, out);
 }
@@ -410,15 +416,16 @@ judge_promise(struct core *c, int i, svip_ms now, struct core_actions *out)
 {
 	struct instance *in = &c->inst[i];
 	svip_ms wait = lease_wait(peer_lease_max(c), peer_guard_max(c), c->conf.drift_ppm);
-	int below = 0;
+	uint32_t below = 0;
 
 	for (int s = 0; s < c->conf.n_sentinels; s++) {
 		const struct view *v = &in->view[s];
+		bool yes = v->valid && v->asked > now - c->conf.lease_ms &&
+		           (v->epoch + 1 < in->floor || (v->epoch + 1 == in->floor && v->me));
 
-		below += v->valid && v->asked > now - c->conf.lease_ms &&
-		         (v->epoch + 1 < in->floor || (v->epoch + 1 == in->floor && v->me));
+		below |= (uint32_t)yes << s;
 	}
-	if (below < lease_majority(c->conf.n_sentinels)) {
+	if (!joint_majority(c, below)) {
 		in->below_since = SVIP_NEVER;
 		return SVIP_NEVER;
 	}

@@ -54,19 +54,6 @@ lease_count(const struct view *v, int n, uint64_t epoch, svip_ms not_before)
 	return count;
 }
 
-bool
-lease_epoch(const struct view *v, int n, svip_ms not_before, uint64_t *epoch)
-{
-	/* Each Sentinel has one newest view, so at most one epoch can have a majority. */
-	for (int i = 0; i < n; i++) {
-		if (lease_count(v, n, v[i].epoch, not_before) >= lease_majority(n)) {
-			*epoch = v[i].epoch;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Keeps t[0..n) in ascending order. */
 static void
 insert(svip_ms *t, int n, svip_ms value)

@@ -23,9 +23,6 @@ bool lease_confirms(const struct view *, uint64_t epoch, svip_ms not_before);
 /* How many of the n views confirm this node at the epoch. */
 int lease_count(const struct view *, int n, uint64_t epoch, svip_ms not_before);
 
-/* The epoch at which a majority of the n views confirms this node. False: there is none. */
-bool lease_epoch(const struct view *, int n, svip_ms not_before, uint64_t *epoch);
-
 /* End of the lease at the epoch: the m-th largest `asked` of the confirming views, plus lease_ms.
  * SVIP_LONG_AGO: no majority. */
 svip_ms lease_end(const struct view *, int n, uint64_t epoch, svip_ms not_before, svip_ms lease_ms);

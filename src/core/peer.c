@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "joint.h"
+
 enum {
 	FRESH_US = 5000000,   /* an echo older than this proves nothing */
 	GREET_US = 100000,    /* between two processes that are met for the first time */
@@ -20,6 +22,7 @@ peer_init(struct peer *p)
 {
 	memset(p, 0, sizeof(*p));
 	p->heard = p->echoed = p->unknown = SVIP_LONG_AGO;
+	p->joined = SVIP_NEVER;
 }
 
 static int
@@ -112,6 +115,8 @@ note_node(
 	p->maintenance = hb->maintenance;
 	p->observe = hb->observe;
 	p->heard_config = true;
+	p->joint = hb->joint;
+	memcpy(p->digest_next, hb->digest_next, SVIP_DIGEST_LEN);
 	memcpy(p->digest_safety, hb->digest_safety, SVIP_DIGEST_LEN);
 	memcpy(p->digest_all, hb->digest_all, SVIP_DIGEST_LEN);
 	peer_compare(c, p);
@@ -122,9 +127,11 @@ peer_compare(const struct core *c, struct peer *p)
 {
 	if (!p->heard_config)
 		return;
-	if (memcmp(p->digest_safety, c->conf.digest_safety, SVIP_DIGEST_LEN) != 0)
+	if (c->joint.on && p->joined == SVIP_NEVER && joint_follows(c, p))
+		p->joined = p->heard;
+	if (!joint_shared(c, p))
 		p->config = CONFIG_UNSAFE;
-	else if (memcmp(p->digest_all, c->conf.digest_all, SVIP_DIGEST_LEN) != 0)
+	else if (!joint_same(c, p))
 		p->config = CONFIG_DIFFERS;
 	else
 		p->config = CONFIG_SAME;
@@ -198,7 +205,7 @@ core_peer_two_way(const struct core *c, int p, svip_ms now)
 svip_ms
 peer_lease_max(const struct core *c)
 {
-	svip_ms max = c->conf.lease_ms;
+	svip_ms max = c->joint.on ? c->joint.lease_ms : c->conf.lease_ms;
 
 	for (int i = 0; i < c->conf.n_nodes; i++) {
 		if (c->peer[i].heard_config && c->peer[i].lease_ms > max)
@@ -210,14 +217,19 @@ peer_lease_max(const struct core *c)
 svip_ms
 peer_guard_max(const struct core *c)
 {
-	svip_ms max = c->conf.guard_least_ms;
+	const struct core_joint *j = &c->joint;
+	svip_ms max = j->on ? j->guard_least_ms : c->conf.guard_least_ms;
+	svip_ms unheard = j->on ? j->guard_unheard_ms : c->conf.guard_unheard_ms;
 
 	for (int i = 0; i < c->conf.n_nodes; i++) {
 		const struct peer *p = &c->peer[i];
-		svip_ms theirs = p->heard_config ? p->guard_ms : c->conf.guard_unheard_ms;
+		svip_ms theirs = p->heard_config ? p->guard_ms : unheard;
 
 		if (i == c->conf.self)
 			continue;
+		/* It may have the next one since, or may have been started with it. */
+		if (j->on && p->joined == SVIP_NEVER && theirs < j->next.guard_unheard_ms)
+			theirs = j->next.guard_unheard_ms;
 		if (theirs < p->cand_guard_ms)
 			theirs = p->cand_guard_ms;
 		if (theirs > max)
@@ -262,10 +274,14 @@ core_heartbeat(struct core *c, int first, svip_ms now, uint64_t now_us, struct h
 	hb->sent_us = now_us;
 	hb->version = c->conf.version;
 	hb->lease_ms = (uint32_t)c->conf.lease_ms;
-	hb->guard_ms = (uint32_t)c->conf.guard_ms;
+	/* Who has heard it will be counting with the next one's when this node has it. */
+	hb->guard_ms = (uint32_t)(c->joint.on ? c->joint.guard_ms : c->conf.guard_ms);
 	hb->serial = c->conf.serial;
 	memcpy(hb->digest_safety, c->conf.digest_safety, SVIP_DIGEST_LEN);
 	memcpy(hb->digest_all, c->conf.digest_all, SVIP_DIGEST_LEN);
+	hb->joint = c->joint.on;
+	if (c->joint.on)
+		memcpy(hb->digest_next, c->joint.next.digest_safety, SVIP_DIGEST_LEN);
 	hb->maintenance = c->maintenance;
 	hb->observe = c->conf.observe;
 	hb->leaving = c->stopping;
@@ -292,7 +308,7 @@ core_heartbeat(struct core *c, int first, svip_ms now, uint64_t now_us, struct h
 		}
 	}
 	hb->n_echoes = n;
-	fit = hb_instances_fit(n);
+	fit = hb_instances_fit(n, hb->joint);
 	hb->n_instances = 0;
 	while (next < c->conf.n_instances && hb->n_instances < fit) {
 		const struct instance *in = &c->inst[next++];

@@ -33,6 +33,7 @@ static const char *const reasons[WHY_REASONS] = {
 	[WHY_ADDRESS_REFUSED] = "address-refused",
 	[WHY_ADDRESS_STUCK] = "address-stuck",
 	[WHY_CONFIG_MISMATCH] = "config-mismatch",
+	[WHY_NOT_MEMBER] = "not-member",
 	[WHY_GUARD_UNKNOWN] = "guard-unknown",
 	[WHY_TWIN] = "twin",
 	[WHY_CONFLICT] = "conflict",

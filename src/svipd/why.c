@@ -391,6 +391,10 @@ put_reason(struct sentence *s, enum core_reason reason)
 	case WHY_CONFIG_MISMATCH:
 		put_mismatch(s);
 		return;
+	case WHY_NOT_MEMBER:
+		sentence_put(s, "the nodes are being changed, and this one is added or removed: it "
+		                "takes nothing meanwhile");
+		return;
 	case WHY_GUARD_UNKNOWN:
 		put_guard_unknown(s);
 		return;

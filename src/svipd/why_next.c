@@ -70,6 +70,9 @@ why_next(const struct why_about *a, char out[WHY_TEXT_MAX])
 	case WHY_CONFIG_MISMATCH:
 		next = "make svipd.conf the same on every node, then run 'svipctl reload' there";
 		break;
+	case WHY_NOT_MEMBER:
+		next = "wait for the change to end; a node that is removed may be stopped";
+		break;
 	case WHY_GUARD_UNKNOWN:
 		next = "bring these nodes back, or have nftables in this kernel, or say fence = "
 		       "\"lifetime\" on every node";

@@ -4,7 +4,7 @@
  * anything: whatever the encoder below would not have written is refused, with a constant text that
  * says why.
  *
- *   header 112 | n_echoes × (21, or 37 with the node's address) | n_instances × 56 | tag 32
+ *   header 112, or 128 when joint | n_echoes × (21, or 37 with the node's address) | n_instances × 56 | tag 32
  */
 #include <svip/heartbeat.h>
 
@@ -16,14 +16,16 @@
 
 enum {
 	HEADER_LEN = 112,
-	ECHO_LEN = 21,      /* of the same node as the echo before */
-	ECHO_NODE_LEN = 37, /* with the node's address */
+	NEXT_LEN = SVIP_DIGEST_LEN, /* when joint */
+	ECHO_LEN = 21,              /* of the same node as the echo before */
+	ECHO_NODE_LEN = 37,         /* with the node's address */
 	INSTANCE_LEN = 56,
 
 	FLAG_MAINTENANCE = 0x0001,
 	FLAG_OBSERVE = 0x0002,
 	FLAG_LEAVING = 0x0004,
-	FLAGS_KNOWN = FLAG_MAINTENANCE | FLAG_OBSERVE | FLAG_LEAVING,
+	FLAG_JOINT = 0x0008,
+	FLAGS_KNOWN = FLAG_MAINTENANCE | FLAG_OBSERVE | FLAG_LEAVING | FLAG_JOINT,
 
 	ECHO_SAME_NODE = 0x01,
 	INSTANCE_HOLDING = 0x01,
@@ -37,7 +39,8 @@ static const uint8_t magic[4] = { 'S', 'V', 'I', 'P' };
 	        ? (n)*ECHO_NODE_LEN                                                                \
 	        : SVIP_NODES_MAX * ECHO_NODE_LEN + ((n)-SVIP_NODES_MAX) * ECHO_LEN)
 
-_Static_assert(HEADER_LEN + ECHOES_LEN(HB_ECHOES_MAX) + INSTANCE_LEN + HB_TAG_LEN <= HB_SIZE_MAX,
+_Static_assert(
+    HEADER_LEN + NEXT_LEN + ECHOES_LEN(HB_ECHOES_MAX) + INSTANCE_LEN + HB_TAG_LEN <= HB_SIZE_MAX,
     "however many echoes there are, one instance must fit, else a sender would never get done");
 _Static_assert(HB_INSTANCES_MAX <= UINT8_MAX && HB_ECHOES_MAX <= UINT8_MAX, "counts are one byte");
 
@@ -55,9 +58,10 @@ hb_node(const struct svip_addr *a, uint8_t out[16])
 }
 
 int
-hb_instances_fit(int n_echoes)
+hb_instances_fit(int n_echoes, bool joint)
 {
-	int fit = (HB_SIZE_MAX - HB_TAG_LEN - HEADER_LEN - ECHOES_LEN(n_echoes)) / INSTANCE_LEN;
+	int header = HEADER_LEN + (joint ? NEXT_LEN : 0);
+	int fit = (HB_SIZE_MAX - HB_TAG_LEN - header - ECHOES_LEN(n_echoes)) / INSTANCE_LEN;
 
 	return fit < HB_INSTANCES_MAX ? fit : HB_INSTANCES_MAX;
 }
@@ -68,7 +72,7 @@ static void
 put_header(struct cursor *c, const struct heartbeat *hb, uint8_t key_id)
 {
 	int flags = (hb->maintenance ? FLAG_MAINTENANCE : 0) | (hb->observe ? FLAG_OBSERVE : 0) |
-	            (hb->leaving ? FLAG_LEAVING : 0);
+	            (hb->leaving ? FLAG_LEAVING : 0) | (hb->joint ? FLAG_JOINT : 0);
 
 	cursor_put(c, magic, sizeof(magic));
 	cursor_put8(c, HB_VERSION);
@@ -88,6 +92,8 @@ put_header(struct cursor *c, const struct heartbeat *hb, uint8_t key_id)
 	cursor_put8(c, (uint8_t)hb->n_echoes);
 	cursor_put8(c, (uint8_t)hb->n_instances);
 	cursor_put16(c, 0);
+	if (hb->joint)
+		cursor_put(c, hb->digest_next, SVIP_DIGEST_LEN);
 }
 
 static bool
@@ -206,6 +212,9 @@ get_header(struct cursor *c, struct heartbeat *hb, const char **why)
 	hb->maintenance = (flags & FLAG_MAINTENANCE) != 0;
 	hb->observe = (flags & FLAG_OBSERVE) != 0;
 	hb->leaving = (flags & FLAG_LEAVING) != 0;
+	hb->joint = (flags & FLAG_JOINT) != 0;
+	if (hb->joint)
+		cursor_get(c, hb->digest_next, SVIP_DIGEST_LEN);
 	if (c->bad)
 		*why = "shorter than its header";
 	else if ((flags & ~FLAGS_KNOWN) != 0)

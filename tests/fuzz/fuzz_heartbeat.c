@@ -50,7 +50,7 @@ check_decoded(const struct heartbeat *hb, const uint8_t *in, size_t len)
 	/* As many instances as are said to fit do fit. */
 	if (nodes_of(hb) > SVIP_NODES_MAX)
 		return;
-	full.n_instances = hb_instances_fit(hb->n_echoes);
+	full.n_instances = hb_instances_fit(hb->n_echoes, hb->joint);
 	MUST(full.n_instances >= 1 && full.n_instances <= HB_INSTANCES_MAX);
 	MUST(hb_encode(&full, 0, out, sizeof(out)) > 0);
 }

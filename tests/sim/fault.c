@@ -31,6 +31,8 @@ enum fault {
 	FREEZE,   /* the whole machine, which doesn't know of it */
 	CONF,     /* svipd, started again with another configuration */
 	UNSEEN,   /* a story: a master that came and went between two answers to one node */
+	CHANGE,   /* of the configuration, in order */
+	LAG,      /* a story: a change that the holder hears of late, or alone */
 	FAULTS
 };
 
@@ -51,9 +53,34 @@ const struct mix fault_mixes[] = {
 	    { [CUT] = 3, [ISOLATE] = 3, [REDIS] = 1, [FORCE] = 4, [CONF] = 4 } },
 	{ "unseen", true, false, { [UNSEEN] = 1 } },
 	{ "successors", true, true, { [RESTART] = 1 } },
+	{ "changes", false, false,
+	    { [CUT] = 3,
+	        [ISOLATE] = 3,
+	        [ONE_WAY] = 1,
+	        [CRASH] = 1,
+	        [REDIS] = 1,
+	        [PAUSE] = 3,
+	        [KILL] = 2,
+	        [STOP] = 1,
+	        [SENTINEL] = 1,
+	        [FORCE] = 4,
+	        [FLIP] = 1,
+	        [LINK] = 1,
+	        [STALL] = 2,
+	        [TRAP] = 1,
+	        [RESTART] = 2,
+	        [MUTE] = 1,
+	        [CHANGE] = 14 } },
+	{ "lags", true, false, { [CHANGE] = 1, [FORCE] = 1, [RESTART] = 1, [LAG] = 6 } },
 	{ "single", false, false, { 0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 0, 1, 1 } },
 	{ 0 },
 };
+
+bool
+fault_changes(const struct mix *m)
+{
+	return m->weight[CHANGE] > 0;
+}
 
 static int
 named(const struct sim *s)
@@ -169,6 +196,8 @@ mend(struct sim *s, struct event *e)
 	case TILT:
 	case SET:
 	case FREEZE:
+	case CHANGE:
+	case LAG:
 	case FAULTS:
 		return;
 	}
@@ -491,6 +520,70 @@ unseen(struct sim *s, int x, bool then)
 	}
 }
 
+/* x and these hosts against the rest. */
+static void
+part(struct sim *s, uint32_t side, sim_us lasts)
+{
+	struct event e = { .run = mend, .b = CUT };
+
+	for (int a = 0; a < s->n_hosts; a++) {
+		for (int b = 0; b < s->n_hosts; b++) {
+			if ((side >> a & 1) == (side >> b & 1) || s->cut[a][b])
+				continue;
+			s->cut[a][b] = true;
+			e.gen |= 1ull << (a * HOSTS_MAX + b);
+		}
+	}
+	say(s, "cut %x off", side);
+	queue_add(s, s->now + lasts, e);
+}
+
+static void
+run_part(struct sim *s, struct event *e)
+{
+	if (s->now < s->calm_at)
+		part(s, (uint32_t)e->b, e->n);
+}
+
+static void
+run_force(struct sim *s, struct event *e)
+{
+	for (int i = 0; i < s->n_sentinels && s->now < s->calm_at; i++) {
+		if (e->n >> i & 1)
+			sentinel_force(s, i);
+	}
+}
+
+/* The Sentinels of before don't hear that those of after have named another one, or the nodes don't hear the holder; in the end the holder is
+ * stopped or killed, so that nobody but time tells the others. */
+static void
+lag(struct sim *s, int x)
+{
+	uint32_t was = s->config[s->latest].sentinels, side = was | 1u << x;
+	sim_us begin = draw_us(s, 100 * MS, 2 * SECOND), lasts = draw_us(s, SECOND, 12 * SECOND),
+	       end = begin + lasts - draw_us(s, 0, 100 * MS);
+	bool alone = chance(s, 0.4), prompt = chance(s, 0.2);
+
+	for (int y = 0; y < s->n_nodes; y++) {
+		if (chance(s, 0.5))
+			strike_later(s, end + draw_us(s, 0, SECOND), RESTART, y, 0);
+		if (prompt || ((y == x) == alone && !chance(s, 0.1)))
+			continue;
+		s->node[y].deaf_from = s->now + (chance(s, 0.7) ? 0 : draw_us(s, 0, 2 * SECOND));
+		s->node[y].deaf = s->now + end + draw_us(s, 0, 8 * SECOND);
+	}
+	change_begin(s, true);
+	if (chance(s, 0.5))
+		strike_later(s, draw_us(s, 0, chance(s, 0.5) ? begin : end), MUTE, x, 20 * SECOND);
+	if (chance(s, 0.7))
+		queue_add(s, s->now + begin,
+		    (struct event){ .run = run_part, .b = (int)side, .n = lasts });
+	queue_add(s, s->now + (chance(s, 0.7) ? begin + 50 * MS : end),
+	    (struct event){
+	        .run = run_force, .n = chance(s, 0.5) ? ~was : s->config[s->latest].sentinels });
+	strike_later(s, end, chance(s, 0.5) ? KILL : PAUSE, x, 16 * SECOND);
+}
+
 /* x: at this host; -1: where it hurts. */
 static void
 strike(struct sim *s, enum fault f, int x, sim_us lasts)
@@ -499,7 +592,7 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 		"redis down", "pause", "kill", "stop", "sentinel restart", "forced failover",
 		"flips", "link down", "removal", "slow", "stall", "relapse", "trap", "restart",
 		"mute", "late", "reset", "tilt", "clock set", "freeze", "another configuration",
-		"unseen" };
+		"unseen", "change", "lag" };
 	static const bool uncut[HOSTS_MAX][HOSTS_MAX];
 	int at = x != -1 ? x : victim(s), i = draw(s, s->n_sentinels);
 	struct event e = { .run = mend, .a = at, .b = (int)f };
@@ -604,6 +697,12 @@ strike(struct sim *s, enum fault f, int x, sim_us lasts)
 		return;
 	case UNSEEN:
 		unseen(s, named(s), lasts == 1);
+		return;
+	case CHANGE:
+		change_begin(s, false);
+		return;
+	case LAG:
+		lag(s, x);
 		return;
 	case FAULTS:
 		return;

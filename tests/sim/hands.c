@@ -178,6 +178,7 @@ call(struct sim *s, int x)
 	case CALL_NOTE: /* a renewal before it is one: it is true whatever the kernel makes of it */
 		k->record = true;
 		k->record_other = n->other;
+		k->record_conf = n->conf;
 		k->record_epoch = o->epoch;
 		k->record_until = o->until;
 		return o->take ? CALL_NONE : first_call(k);
@@ -265,7 +266,8 @@ hands_hold(struct sim *s, int x, uint64_t epoch, svip_ms until)
 
 	k->until = until;
 	k->lease_ms = s->node[x].lease_ms;
-	k->n_sentinels = s->node[x].n_sentinels;
+	k->guard_ms = s->node[x].guard_ms;
+	node_lists(s, x, k);
 	order(s, x, (struct order){ .call = CALL_ENTRY, .until = until, .epoch = epoch });
 }
 
@@ -295,8 +297,8 @@ run_start(struct sim *s, struct event *e)
 	}
 	if (SIM_MISTAKE_OVER)
 		k->record_until = now + n->lease_ms;
-	if (k->record && k->record_other == n->other && k->record_until > now && n->link_up &&
-	    there) {
+	if (k->record && k->record_other == n->other && k->record_conf == n->conf &&
+	    k->record_until > now && n->link_up && there) {
 		say(s, "node %d goes on with the hold at epoch %llu, %d ms are left", x,
 		    (unsigned long long)k->record_epoch, (int)(k->record_until - now));
 		n->there = true;

@@ -67,24 +67,32 @@ static sim_us
 lasts_at_most(const struct sim *s, int x)
 {
 	svip_ms old = s->kernel[x].lease_ms, lease = s->node[x].lease_ms;
+	svip_ms late = s->kernel[x].guard_ms, guard = s->node[x].guard_ms;
 
 	if (lease < old)
 		lease = old;
-	return lease * MS * 1000000 / (1000000 - s->drift_ppm) + s->node[x].guard_ms * MS + 2 * MS;
+	if (guard < late)
+		guard = late;
+	return lease * MS * 1000000 / (1000000 - s->drift_ppm) + guard * MS + 2 * MS;
 }
 
 /* A majority has named it, each of them lately enough for a lease and a late release. */
 static void
 check_named(struct sim *s, int x)
 {
-	int n = 0;
+	const struct kernel *k = &s->kernel[x];
+	uint32_t named = 0;
 
-	for (int i = 0; i < s->kernel[x].n_sentinels; i++)
-		n += s->now - sentinel_named(s, i, x) <= lasts_at_most(s, x);
-	if (n <= s->kernel[x].n_sentinels / 2 && s->now > s->kernel[x].excused_until &&
-	    s->violation[0] == '\0' && !s->beyond)
-		snprintf(s->violation, sizeof(s->violation),
-		    "host %d answers, and no majority has named it within a lease and a guard", x);
+	for (int i = 0; i < s->n_sentinels; i++)
+		named |= (uint32_t)(s->now - sentinel_named(s, i, x) <= lasts_at_most(s, x)) << i;
+	for (int l = 0; l < k->n_lists; l++) {
+		if (__builtin_popcount(named & k->list[l]) <= __builtin_popcount(k->list[l]) / 2 &&
+		    s->now > k->excused_until && s->violation[0] == '\0' && !s->beyond)
+			snprintf(s->violation, sizeof(s->violation),
+			    "host %d answers, and no majority has named it within a lease and a "
+			    "guard",
+			    x);
+	}
 }
 
 void

@@ -48,7 +48,7 @@ hunt()
 	tried=0
 	mix=$(sed -n 's/^mix: //p' "$patches/$1".[ps]*)
 	[ -n "$mix" ] && hunt_in "$mix" $((seeds * 8)) "$2" && return
-	for mix in all relapses lates confs traps cuts flips pauses lives single; do
+	for mix in all relapses lates confs changes lags traps cuts flips pauses lives single; do
 		hunt_in "$mix" $((seeds / 2)) "$2" && return
 	done
 	return 1

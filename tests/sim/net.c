@@ -186,7 +186,7 @@ run_watch(struct sim *s, struct event *e)
 {
 	struct node *n = &s->node[e->a];
 
-	if (!n->alive || n->life != e->gen)
+	if (!n->alive || n->life != e->gen || !node_asks(s, e->a, e->b))
 		return;
 	if (!n->paused) {
 		for (int c = 0; c < CONNECTIONS; c++)

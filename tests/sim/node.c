@@ -163,8 +163,8 @@ flush(struct sim *s, int x)
 	}
 	if (n->poll) {
 		n->poll = false;
-		for (int i = 0; i < n->n_sentinels; i++)
-			ask(s, x, i);
+		for (int i = 0; i < n->n_asked; i++)
+			ask(s, x, n->asked[i]);
 		ask_redis(s, x);
 	}
 	due = kernel_when(s, x, core_deadline(&n->core));
@@ -248,6 +248,23 @@ node_post(struct sim *s, int x, const struct core_event *ev)
 
 /* ---- in ---- */
 
+/* The core's index of the Sentinel; -1: not asked. */
+static int
+index_of(const struct node *n, int sentinel)
+{
+	for (int k = 0; k < n->n_asked; k++) {
+		if (n->asked[k] == sentinel)
+			return k;
+	}
+	return -1;
+}
+
+bool
+node_asks(const struct sim *s, int x, int sentinel)
+{
+	return index_of(&s->node[x], sentinel) != -1;
+}
+
 void
 node_look(struct sim *s, int x)
 {
@@ -264,9 +281,13 @@ node_look(struct sim *s, int x)
 void
 node_session(struct sim *s, int x, int i)
 {
-	node_post(s, x, &(struct core_event){ .kind = EV_SESSION, .sentinel = i });
+	int k = index_of(&s->node[x], i);
+
+	if (k == -1)
+		return;
+	node_post(s, x, &(struct core_event){ .kind = EV_SESSION, .sentinel = k });
 	if (s->node[x].listening[i])
-		node_post(s, x, &(struct core_event){ .kind = EV_LISTENING, .sentinel = i });
+		node_post(s, x, &(struct core_event){ .kind = EV_LISTENING, .sentinel = k });
 }
 
 static void
@@ -275,8 +296,11 @@ receive_message(struct sim *s, const struct message *m)
 	int x = m->node, i = m->sentinel;
 	struct node *n = &s->node[x];
 	struct core_event ev = {
-		.sentinel = i, .view = m->view, .news = m->news, .to = redis_of(m->to)
+		.sentinel = index_of(n, i), .view = m->view, .news = m->news, .to = redis_of(m->to)
 	};
+
+	if (ev.sentinel == -1)
+		return;
 
 	switch (m->kind) {
 	case QUESTION:
@@ -300,7 +324,8 @@ receive_message(struct sim *s, const struct message *m)
 		return;
 	case PONG:
 		node_post(s, x,
-		    &(struct core_event){ .kind = EV_PONG, .sentinel = i, .asked = m->asked });
+		    &(struct core_event){
+		        .kind = EV_PONG, .sentinel = ev.sentinel, .asked = m->asked });
 		return;
 	case SUBSCRIBED:
 		n->listening[i] = true;
@@ -420,11 +445,11 @@ run_timer(struct sim *s, struct event *e)
 static void
 run_poll(struct sim *s, struct event *e)
 {
-	if (stale(s, e))
+	if (stale(s, e) || !node_asks(s, e->a, e->b))
 		return;
 	if (!s->node[e->a].paused) {
 		ask(s, e->a, e->b);
-		if (e->b == 0)
+		if (e->b == s->node[e->a].asked[0])
 			ask_redis(s, e->a);
 	}
 	e->run = run_poll;
@@ -468,26 +493,39 @@ node_end(struct sim *s, int x)
 static struct core_conf
 configuration(struct sim *s, int x)
 {
+	const struct node *n = &s->node[x];
+	const struct config *old = &s->config[n->conf];
 	struct core_conf c;
 
 	memset(&c, 0, sizeof(c));
 	c.lease_ms = s->node[x].lease_ms;
 	c.guard_ms = s->node[x].guard_ms;
-	c.guard_least_ms = s->guard_least_ms;
-	c.guard_unheard_ms = s->guard_unheard_ms;
+	c.guard_least_ms = old->guard_least_ms;
+	c.guard_unheard_ms = old->guard_ms;
 	c.poll_ms = poll_ms(s);
 	c.heartbeat_ms = BEAT_MS;
 	c.drift_ppm = s->drift_ppm;
-	c.n_sentinels = s->node[x].n_sentinels;
-	c.digest_safety[0] = s->node[x].other;
-	c.n_nodes = s->n_nodes;
-	c.self = x;
+	c.n_sentinels = n->n_asked;
+	c.digest_safety[0] = n->other;
+	c.digest_safety[1] = (uint8_t)n->conf;
+	c.serial = (uint64_t)n->conf;
+	c.joining = n->joining;
+	c.n_nodes = n->n_known;
 	c.n_instances = 1;
 	c.incarnation = draw64(s) | 1;
 	c.seed = draw64(s);
-	for (int y = 0; y < s->n_nodes; y++)
-		c.node[y][15] = (uint8_t)(y + 1);
+	for (int k = 0; k < n->n_known; k++) {
+		c.node[k][15] = (uint8_t)(n->known[k] + 1);
+		if (n->known[k] == x)
+			c.self = k;
+	}
 	return c;
+}
+
+static svip_ms
+guard_of(const struct node *n, const struct config *c)
+{
+	return n->fenced ? c->guard_least_ms : c->guard_ms;
 }
 
 void
@@ -498,28 +536,177 @@ node_kind(struct sim *s, int x, bool fenced)
 }
 
 void
+node_lists(const struct sim *s, int x, struct kernel *k)
+{
+	const struct node *n = &s->node[x];
+
+	k->n_lists = n->core.n_lists;
+	for (int l = 0; l < k->n_lists; l++) {
+		k->list[l] = 0;
+		for (int i = 0; i < n->n_asked; i++)
+			k->list[l] |= (n->core.list[l] >> i & 1) << n->asked[i];
+	}
+}
+
+static void
+watch(struct sim *s, int x, int i)
+{
+	queue_add(s, s->now + draw_us(s, 0, poll_ms(s) * MS),
+	    (struct event){ .run = run_poll, .a = x, .b = i, .gen = s->node[x].life });
+	net_watch(s, x, i, true);
+}
+
+/* Those of the set that aren't among the n yet, at the end. Returns how many there are now. */
+static int
+append(int *list, int n, uint32_t set)
+{
+	for (int h = 0; h < HOSTS_MAX; h++) {
+		bool there = !(set >> h & 1);
+
+		for (int k = 0; k < n; k++)
+			there |= list[k] == h;
+		if (!there)
+			list[n++] = h;
+	}
+	return n;
+}
+
+static uint32_t
+indexes(const int *list, int n, uint32_t set)
+{
+	uint32_t bits = 0;
+
+	for (int k = 0; k < n; k++)
+		bits |= (set >> list[k] & 1) << k;
+	return bits;
+}
+
+static int
+keep_those(int *list, int n, uint32_t set)
+{
+	int kept = 0;
+
+	for (int k = 0; k < n; k++) {
+		if (set >> list[k] & 1)
+			list[kept++] = list[k];
+	}
+	return kept;
+}
+
+void
+node_absent(struct sim *s, int x, uint32_t hosts)
+{
+	struct node *n = &s->node[x];
+	uint32_t more = indexes(n->known, n->n_known, hosts & ~n->absent & ~(1u << x));
+
+	n->absent |= hosts;
+	if (more != 0)
+		core_absent(&n->core, more, kernel_ms(s, x));
+}
+
+static void
+change(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+	const struct config *c = &s->config[n->conf + 1];
+	struct core_next next = { .lease_ms = c->lease_ms,
+		.guard_ms = guard_of(n, c),
+		.guard_least_ms = c->guard_least_ms,
+		.guard_unheard_ms = c->guard_ms,
+		.drift_ppm = s->drift_ppm,
+		.serial = (uint64_t)n->conf + 1 };
+	svip_ms ms = kernel_ms(s, x);
+
+	n->n_asked = append(n->asked, n->n_asked, c->sentinels);
+	n->n_known = append(n->known, n->n_known, c->nodes);
+	next.n_sentinels = n->n_asked;
+	next.sentinels = indexes(n->asked, n->n_asked, c->sentinels);
+	next.n_nodes = n->n_known;
+	next.nodes = indexes(n->known, n->n_known, c->nodes);
+	next.digest_safety[1] = (uint8_t)(n->conf + 1);
+	for (int k = 0; k < n->n_known; k++)
+		next.node[k][15] = (uint8_t)(n->known[k] + 1);
+	core_change(&n->core, &next, ms, &out[x]);
+	n->absent = 0;
+	node_absent(s, x, c->absent);
+	n->lease_ms = n->core.conf.lease_ms;
+	n->guard_ms = n->core.conf.guard_ms;
+	say(s, "node %d is joint, %d and %d", x, n->conf, n->conf + 1);
+}
+
+void
+node_change(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+	int before = n->n_asked;
+
+	n->busy = true;
+	n->last_turn = kernel_ms(s, x);
+	out[x].n = n->next_action = 0;
+	change(s, x);
+	for (int k = before; k < n->n_asked; k++)
+		watch(s, x, n->asked[k]);
+	go_on(s, x);
+}
+
+void
+node_settle(struct sim *s, int x)
+{
+	struct node *n = &s->node[x];
+	const struct config *c = &s->config[n->conf + 1];
+
+	for (int k = 0; k < n->n_asked; k++) {
+		for (int i = 0; i < CONNECTIONS && !(c->sentinels >> n->asked[k] & 1); i++)
+			net_break(s, x, n->asked[k], i);
+	}
+	if (n->paused || !n->alive || core_change_at(&n->core) > kernel_ms(s, x))
+		return;
+	n->conf++;
+	n->joint = n->joining = false;
+	n->busy = true;
+	n->last_turn = kernel_ms(s, x);
+	out[x].n = n->next_action = 0;
+	core_settle(&n->core, kernel_ms(s, x), &out[x]);
+	n->n_asked = keep_those(n->asked, n->n_asked, c->sentinels);
+	n->n_known = keep_those(n->known, n->n_known, c->nodes);
+	n->lease_ms = n->core.conf.lease_ms;
+	n->guard_ms = n->core.conf.guard_ms;
+	say(s, "node %d has configuration %d", x, n->conf);
+	go_on(s, x);
+}
+
+void
 node_start(struct sim *s, int x)
 {
 	struct node *n = &s->node[x];
+	const struct config *c = &s->config[n->conf];
 	struct core_conf conf;
 
 	node_end(s, x);
-	n->lease_ms = n->other ? 2 * s->lease_ms : s->lease_ms;
-	n->n_sentinels = n->other ? s->n_sentinels / 2 : s->n_sentinels;
-	if (n->n_sentinels == 0)
-		n->n_sentinels = 1;
+	if (n->out)
+		return;
+	n->lease_ms = n->other ? 2 * s->lease_ms : c->lease_ms;
+	n->guard_ms = guard_of(n, c);
+	n->n_asked = append(n->asked, 0, c->sentinels);
+	if (n->other)
+		n->n_asked = n->n_asked > 1 ? n->n_asked / 2 : 1;
+	n->n_known = append(n->known, 0, c->nodes & ~((uint32_t)n->joining << x));
+	if (n->joining)
+		n->known[n->n_known++] = x;
 	conf = configuration(s, x);
 	n->alive = true;
 	n->armed = SIM_NEVER;
 	core_init(&n->core, &conf, &id, kernel_ms(s, x));
 	say(s, "node %d starts, %s", x, n->fenced ? "fenced" : "lifetimes alone");
+	if (n->joint) {
+		out[x].n = 0;
+		change(s, x);
+		out[x].n = 0; /* nothing but a heartbeat, which follows */
+	}
 	hands_start(s, x);
 	send_heartbeats(s, x);
 	queue_add(s, s->now + draw_us(s, 0, BEAT_MS * MS),
 	    (struct event){ .run = run_beat, .a = x, .gen = n->life });
-	for (int i = 0; i < n->n_sentinels; i++) {
-		queue_add(s, s->now + draw_us(s, 0, poll_ms(s) * MS),
-		    (struct event){ .run = run_poll, .a = x, .b = i, .gen = n->life });
-		net_watch(s, x, i, true);
-	}
+	for (int k = 0; k < n->n_asked; k++)
+		watch(s, x, n->asked[k]);
 }

@@ -20,7 +20,8 @@ static const char usage[] =
     "usage: sim [-v] [-q] [-d] [-k] [-x] [-m MIX] [-n COUNT] [SEED]\n"
     "  -v  tell everything   -q  only the result   -d  each seed twice, compared\n"
     "  -k  a slow kernel     -x  clocks worse than is assumed: overlaps are counted, no more\n"
-    "  -m  all cuts lives pauses flips relapses lates traps successors machines confs unseen single\n";
+    "  -m  all cuts lives pauses flips relapses lates traps successors machines confs unseen "
+    "changes lags single\n";
 
 static bool beyond;
 
@@ -81,7 +82,13 @@ prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 	s->jumps = chance(s, 0.5);
 	s->slow_kernel = slow_kernel;
 	s->calm_at = 30 * SECOND;
-	s->end_at = 65 * SECOND;
+	s->end_at = (fault_changes(mix) ? 80 : 65) * SECOND;
+	if (fault_changes(mix)) { /* room for disjoint lists */
+		s->n_nodes = 2 + draw(s, mix->narrow ? 2 : 4);
+		s->n_sentinels = 2 + draw(s, HOSTS_MAX - 1);
+		s->n_hosts = s->n_nodes > s->n_sentinels ? s->n_nodes : s->n_sentinels;
+	}
+	change_prepare(s);
 	fault_start(s);
 	for (int h = 0; h < s->n_hosts; h++) {
 		s->host_up[h] = true;
@@ -103,10 +110,12 @@ prepare(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel)
 	}
 }
 
-/* The node that a majority of the Sentinels confirms at one epoch; -1: none. */
+/* The node that a majority of the Sentinels in the list confirms at one epoch; -1: none. */
 static int
 confirmed(const struct sim *s)
 {
+	uint32_t list = s->config[s->latest].sentinels;
+
 	for (int i = 0; i < s->n_sentinels; i++) {
 		const struct sentinel *t = &s->sentinel[i];
 		int n = 0;
@@ -114,9 +123,10 @@ confirmed(const struct sim *s)
 		for (int j = 0; j < s->n_sentinels; j++) {
 			const struct sentinel *u = &s->sentinel[j];
 
-			n += u->epoch == t->epoch && u->get == t->get && !u->down;
+			n +=
+			    (list >> j & 1) && u->epoch == t->epoch && u->get == t->get && !u->down;
 		}
-		if (n > s->n_sentinels / 2)
+		if (n > __builtin_popcount(list) / 2)
 			return t->get;
 	}
 	return -1;
@@ -127,7 +137,8 @@ judge_end(struct sim *s)
 {
 	int x = confirmed(s);
 
-	if (x == -1 || !s->redis_master[x] || s->now - s->named_at < SETTLE_US)
+	if (x == -1 || !(s->config[s->latest].nodes >> x & 1) || !s->redis_master[x] ||
+	    s->now - s->named_at < 2 * SETTLE_US / (fault_changes(s->mix) ? 1 : 2))
 		s->undecided++;
 	else if (!kernel_answers(s, x))
 		snprintf(s->violation, sizeof(s->violation),
@@ -168,7 +179,7 @@ run(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel, bool 
 		if (!calm && s->now >= s->calm_at) {
 			calm = true;
 			fault_heal_all(s);
-			s->settled_at = s->calm_at + SETTLE_US;
+			s->settled_at = s->calm_at + (fault_changes(mix) ? 30 * SECOND : SETTLE_US);
 		}
 		e.run(s, &e);
 		free(e.data);
@@ -177,6 +188,8 @@ run(struct sim *s, uint64_t seed, const struct mix *mix, bool slow_kernel, bool 
 	free(e.data);
 	if (s->violation[0] == '\0')
 		judge_end(s);
+	if (s->violation[0] == '\0')
+		change_judge(s);
 	trace(s, (uint64_t)s->n_events);
 	queue_fini(s);
 	for (int x = 0; x < s->n_nodes; x++) {

@@ -10,6 +10,7 @@
  * hands.c     the daemon's orders to the kernel, system call by system call
  * node.c      what the daemon does around the core
  * fault.c     what goes wrong, and when
+ * change.c    configurations that follow each other
  * sim.c       runs seeds, judges, reports
  */
 #ifndef TESTS_SIM_H
@@ -22,6 +23,8 @@ enum {
 	 * roles and an address refused just before, a second each. */
 	SETTLE_US = 8000000,
 };
+
+enum { CONFIGS_MAX = 12 };
 
 enum { HOSTS_MAX = 7 }; /* host i has node i and Sentinel i, as far as there are so many */
 
@@ -110,10 +113,12 @@ struct kernel {
 	bool fence; /* the packet filter is there, and lets them through until open_until only */
 	sim_us open_until;
 	svip_ms until; /* as told last, by a process with this configuration */
-	svip_ms lease_ms;
-	int n_sentinels;
+	svip_ms lease_ms, guard_ms;
+	int n_lists;
+	uint32_t list[2]; /* hosts of Sentinels; a majority of each */
 	bool record;       /* in /run: for a successor */
 	bool record_other; /* of another configuration */
+	int record_conf;
 	uint64_t record_epoch;
 	svip_ms record_until;
 	sim_us busy_until;
@@ -163,8 +168,15 @@ struct node {
 	bool alive, paused, link_up;
 	bool fenced; /* the host's kernel has nftables */
 	bool other;  /* has another configuration: a longer lease, fewer Sentinels */
+	/* on its disk: the configuration, and whether it is joint with the next one */
+	int conf;
+	bool joint, joining;
+	bool out; /* no svipd is to run here */
+	uint32_t absent; /* what it has been told of others */
+	sim_us deaf_from, deaf; /* goes no step further between these */
+	int n_asked, asked[HOSTS_MAX]; /* hosts of Sentinels, by the core's index */
+	int n_known, known[HOSTS_MAX]; /* nodes */
 	svip_ms lease_ms;
-	int n_sentinels;
 	svip_ms guard_ms; /* how late its releases come at most */
 	uint64_t life;
 	sim_us boot; /* offset of its clock */
@@ -184,6 +196,15 @@ struct node {
 	struct core core;
 };
 
+/* One that the operator has made. */
+struct config {
+	uint32_t sentinels, nodes; /* hosts */
+	svip_ms lease_ms;
+	svip_ms guard_ms; /* of lifetimes alone */
+	svip_ms guard_least_ms;
+	uint32_t absent; /* the operator's word when it was made */
+};
+
 struct sim {
 	/* the draw */
 	uint64_t seed, rng;
@@ -197,6 +218,8 @@ struct sim {
 	double loss, repeat, flap, refuse, ambush;
 	bool jumps, slow_kernel;
 	sim_us calm_at, end_at;
+	int latest;
+	struct config config[CONFIGS_MAX];
 
 	/* the world */
 	sim_us now;
@@ -285,11 +308,22 @@ void node_resume(struct sim *, int x);
 void node_post(struct sim *, int x, const struct core_event *);
 void node_receive(struct sim *,
     struct event *); /* a = node, data = struct message or datagram (b = 1, n = length) */
+void node_lists(const struct sim *, int x, struct kernel *); /* the majorities that its hold rests on */
+bool node_asks(const struct sim *, int x, int sentinel);
+void node_change(struct sim *, int x); /* joint from now on */
+void node_absent(struct sim *, int x, uint32_t hosts);
+void node_settle(struct sim *, int x);
 void node_session(struct sim *, int x, int sentinel);
 void node_look(struct sim *, int x); /* at the kernel: something has changed there */
 
+/* change.c */
+void change_prepare(struct sim *);
+void change_begin(struct sim *, bool much); /* much: the Sentinels surely */
+void change_judge(struct sim *);
+
 /* fault.c */
 extern const struct mix fault_mixes[];
+bool fault_changes(const struct mix *); /* it changes configurations */
 void fault_start(struct sim *);
 void fault_ambush(struct sim *);      /* a Sentinel has just switched: the worst moment */
 bool fault_trap(struct sim *, int x); /* before each call: true: stopped or killed */

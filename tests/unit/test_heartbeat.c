@@ -114,7 +114,8 @@ assert_same(const struct heartbeat *a, const struct heartbeat *b)
 	assert_true(
 	    a->version == b->version && a->lease_ms == b->lease_ms && a->guard_ms == b->guard_ms);
 	assert_true(a->maintenance == b->maintenance && a->observe == b->observe &&
-	            a->leaving == b->leaving);
+	            a->leaving == b->leaving && a->joint == b->joint);
+	assert_memory_equal(a->digest_next, b->digest_next, SVIP_DIGEST_LEN);
 	assert_memory_equal(a->node, b->node, 16);
 	assert_memory_equal(a->digest_safety, b->digest_safety, SVIP_DIGEST_LEN);
 	assert_memory_equal(a->digest_all, b->digest_all, SVIP_DIGEST_LEN);
@@ -144,13 +145,16 @@ what_is_written_is_read_back(void **state)
 	for (int n = 0; n < 2000; n++) {
 		int nodes = 1 + (int)(roll() % SVIP_NODES_MAX);
 		int echoes = (int)(roll() % (unsigned)(2 * nodes + 1));
-		int instances = (int)(roll() % (unsigned)(hb_instances_fit(echoes) + 1));
+		int instances = (int)(roll() % (unsigned)(hb_instances_fit(echoes, false) + 1));
 		struct heartbeat in, out;
 		uint8_t bytes[HB_SIZE_MAX], again[HB_SIZE_MAX];
 		const char *why = "";
 		size_t len;
 
 		fill(&in, nodes, echoes, instances);
+		in.joint = (roll() & 1) && instances <= hb_instances_fit(echoes, true);
+		if (in.joint)
+			memset(in.digest_next, 0xcc, SVIP_DIGEST_LEN);
 		len = hb_encode(&in, 9, bytes, sizeof(bytes));
 		assert_in_range(len, HEADER, HB_SIZE_MAX - HB_TAG_LEN);
 		assert_true(hb_decode(bytes, len, &out, &why));
@@ -164,14 +168,16 @@ static void
 whatever_hb_instances_fit_says_fits(void **state)
 {
 	(void)state;
-	assert_int_equal(hb_instances_fit(0), (HB_SIZE_MAX - HB_TAG_LEN - HEADER) / INSTANCE);
-	for (int echoes = 0; echoes <= HB_ECHOES_MAX; echoes++) {
+	assert_int_equal(
+	    hb_instances_fit(0, false), (HB_SIZE_MAX - HB_TAG_LEN - HEADER) / INSTANCE);
+	for (int n = 0; n <= 2 * HB_ECHOES_MAX + 1; n++) {
 		struct heartbeat hb;
 		uint8_t bytes[HB_SIZE_MAX];
-		int fit = hb_instances_fit(echoes);
+		int echoes = n / 2, fit = hb_instances_fit(echoes, n % 2 == 1);
 
 		assert_in_range(fit, 1, HB_INSTANCES_MAX);
 		fill(&hb, echoes < SVIP_NODES_MAX ? echoes : SVIP_NODES_MAX, echoes, fit);
+		hb.joint = n % 2 == 1;
 		assert_int_not_equal(hb_encode(&hb, 0, bytes, sizeof(bytes)), 0);
 	}
 }
@@ -245,7 +251,7 @@ each_fault_has_its_reason(void **state)
 		{ 4, 2, HB_WHY_VERSION },
 		{ 4, 0, HB_WHY_VERSION },
 		{ 6, 0x80, "unknown flag in the header" },
-		{ 7, 0x08, "unknown flag in the header" },
+		{ 7, 0x10, "unknown flag in the header" },
 		{ 108, HB_ECHOES_MAX + 1, "too many echoes" },
 		{ 108, 0, "reserved bytes of an instance aren't zero" },
 		{ 108, 2, "unknown flag in an echo" },
