@@ -53,7 +53,9 @@ libwire_a_SOURCES = \
 	%D%/wire/rtnl_msg.c \
 	%D%/wire/rtnl_msg.h \
 	%D%/wire/sentinel_reply.c \
-	%D%/wire/sentinel_reply.h
+	%D%/wire/sentinel_reply.h \
+	%D%/wire/version.c \
+	%D%/wire/version.h
 
 # Descriptors, processes, the clock.
 libio_a_SOURCES = \
@@ -179,8 +181,6 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/spread.h \
 	%D%/svipd/spreading.c \
 	%D%/svipd/tell.c \
-	%D%/svipd/version.c \
-	%D%/svipd/version.h \
 	%D%/svipd/why.c \
 	%D%/svipd/why.h \
 	%D%/svipd/why_next.c
@@ -218,7 +218,9 @@ libctl_a_SOURCES = \
 	%D%/svipctl/out.h \
 	%D%/svipctl/problem.c \
 	%D%/svipctl/show.c \
-	%D%/svipctl/show.h
+	%D%/svipctl/show.h \
+	%D%/svipctl/wait.c \
+	%D%/svipctl/wait.h
 
 bin_PROGRAMS += svipctl
 svipctl_SOURCES = %D%/svipctl/main.c

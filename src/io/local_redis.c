@@ -188,10 +188,7 @@ end(struct link *l, const char *laddr, uint64_t tag)
 
 	if (!l->keep.up)
 		return -ENOTCONN;
-	if (rconn_command(l->keep.conn, 4, argv, on_ended, tag) != 0)
-		return -ENOBUFS;
-	rconn_flush(l->keep.conn);
-	return 0;
+	return rconn_command(l->keep.conn, 4, argv, on_ended, tag) != 0 ? -ENOBUFS : 0;
 }
 
 int
@@ -216,7 +213,10 @@ local_redis_wait(struct local_redis *set, int instance, svip_ms ms)
 {
 	struct link *l = set->link[instance];
 
-	return l->keep.up && rconn_wait(l->keep.conn, ms);
+	if (!l->keep.up)
+		return false;
+	rconn_flush(l->keep.conn); /* all in one write: Redis carries them out in one go, and answers then */
+	return ms > 0 && rconn_wait(l->keep.conn, ms);
 }
 
 /* An address that nobody has a connection to is refused as any other. */
@@ -226,7 +226,8 @@ local_redis_may_end(struct local_redis *set, int instance)
 	struct link *l = set->link[instance];
 
 	l->ask_end = true;
-	end(l, "0.0.0.0:0", END_ASK);
+	if (end(l, "0.0.0.0:0", END_ASK) == 0)
+		rconn_flush(l->keep.conn);
 }
 
 /* ---- replicas ---- */
@@ -290,6 +291,7 @@ on_up(void *ctx)
 		pause_writes(l, 0, WRITES_ASK);
 	if (l->ask_end)
 		end(l, "0.0.0.0:0", END_ASK);
+	rconn_flush(l->keep.conn);
 }
 
 static void

@@ -69,8 +69,8 @@ void local_redis_may_hold_writes(struct local_redis *, int instance);
 
 /*
  * Where the kernel resets no connections: Redis ends those that clients have to this address of its host and its port (CLIENT KILL LADDR, Redis
- * 6.2). local_redis_wait() gives it some time to, outside the loop: false when it hasn't answered by then. The answers follow.
- * 0; -ENOTCONN, -ENOBUFS.
+ * 6.2). local_redis_wait() sends these orders, and gives it some time (0: none) outside the loop: false when it hasn't answered by then. The
+ * answers follow. 0; -ENOTCONN, -ENOBUFS.
  */
 int local_redis_end(struct local_redis *, int instance, const struct svip_addr *);
 bool local_redis_wait(struct local_redis *, int instance, svip_ms ms);

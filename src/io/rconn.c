@@ -357,7 +357,11 @@ rconn_wait(const struct rconn *c, svip_ms ms)
 {
 	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 
-	return c->fd != -1 && poll(&p, 1, (int)ms) == 1 && (p.revents & POLLIN) != 0;
+	if (c->fd == -1 || poll(&p, 1, (int)ms) != 1 || (p.revents & POLLIN) == 0)
+		return false;
+	if (c->n > 1) /* it may be the answer to an older one */
+		poll(NULL, 0, 1);
+	return true;
 }
 
 int

@@ -15,10 +15,12 @@
 #include "client.h"
 #include "field.h"
 #include "out.h"
+#include "wait.h"
+#include "wire/version.h"
 
 enum { DONE, FAILED, USAGE };
 /* svipd's own limit is 20 s, and then it tells the others. */
-enum { LIMIT_S = 5, WAITS = 900, WAIT_US = 100000, LINE_MAX_BYTES = 1024, PATH_MAX_BYTES = 4096 };
+enum { LIMIT_S = 5, LIMIT_MS = 90000, LINE_MAX_BYTES = 1024, PATH_MAX_BYTES = 4096 };
 
 static int
 complain(const char *what, int error)
@@ -58,13 +60,14 @@ copy(const char *file)
 }
 
 static bool
-begins_with_version(int fd)
+has_version(int fd)
 {
-	static const char begin[] = "# svipd: configuration ";
-	char buf[sizeof(begin) - 1];
+	char begin[VERSION_LINE_MAX];
+	ssize_t n = pread(fd, begin, sizeof(begin), 0);
+	struct version v;
 
-	return pread(fd, buf, sizeof(buf), 0) == (ssize_t)sizeof(buf) &&
-	       memcmp(buf, begin, sizeof(buf)) == 0;
+	version_read(begin, n > 0 ? (size_t)n : 0, &v);
+	return v.text > 0;
 }
 
 static enum out_colour
@@ -145,21 +148,15 @@ static int
 give(const char *socket, bool json, int fd, int shift, int n, char *const *absent)
 {
 	char why[CLIENT_WHY_MAX], line[LINE_MAX_BYTES], *text;
-	json_t *answer;
+	const struct wait w = {
+		.line = line, .progress = "config-apply progress", .file = fd, .limit_ms = LIMIT_MS
+	};
 	int len = snprintf(line, sizeof(line), "config-apply"), status;
+	json_t *answer;
 
 	for (int i = 0; i < n && len < (int)sizeof(line); i++)
 		len += snprintf(line + len, sizeof(line) - (size_t)len, " %s", absent[i]);
-	text = client_ask_with(socket, line, fd, LIMIT_S, why);
-	for (int i = 0;; i++) {
-		answer = text != NULL ? json_loads(text, 0, NULL) : NULL;
-		if (answer == NULL || !field_true(answer, "running") || i == WAITS)
-			break;
-		json_decref(answer);
-		free(text);
-		usleep(WAIT_US);
-		text = client_ask(socket, "config-apply progress", LIMIT_S, why);
-	}
+	answer = wait_for_end(socket, &w, &text, why);
 	if (text == NULL) {
 		fprintf(stderr, "svipctl: %s\n", why);
 		return FAILED;
@@ -177,7 +174,7 @@ apply(const char *socket, bool json, const char *file, int n, char *const *absen
 
 	if (fd == -1)
 		return FAILED;
-	status = give(socket, json, fd, begins_with_version(fd) ? 0 : 1, n, absent);
+	status = give(socket, json, fd, has_version(fd) ? 0 : 1, n, absent);
 	close(fd);
 	return status;
 }

@@ -6,13 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "client.h"
 #include "field.h"
+#include "wait.h"
 
 enum { DONE, FAILED };
-enum { LIMIT_S = 5, WAITS = 250, WAIT_US = 50000, LINE_MAX_BYTES = 256 };
+enum { LIMIT_MS = 12500, LINE_MAX_BYTES = 256 };
 
 /* Adds a node's entries to those of all. */
 static void
@@ -78,20 +77,15 @@ judge(const json_t *answer)
 int
 cluster(const char *socket, bool json, const char *line, show_answer *show, const char *name)
 {
-	char why[CLIENT_WHY_MAX], ask[LINE_MAX_BYTES], *text = NULL;
-	json_t *answer = NULL;
+	char why[CLIENT_WHY_MAX], ask[LINE_MAX_BYTES], again[LINE_MAX_BYTES + 16], *text;
+	const struct wait w = { .line = ask, .progress = again, .file = -1, .limit_ms = LIMIT_MS };
+	json_t *answer;
 	struct out o;
 	int status;
 
-	for (int i = 0; i < WAITS; i++) {
-		snprintf(ask, sizeof(ask), "cluster %s%s", line, i == 0 ? "" : " progress");
-		free(text);
-		json_decref(answer);
-		text = client_ask(socket, ask, LIMIT_S, why);
-		answer = text != NULL ? json_loads(text, 0, NULL) : NULL;
-		if (answer == NULL || !field_true(answer, "running") || usleep(WAIT_US) != 0)
-			break;
-	}
+	snprintf(ask, sizeof(ask), "cluster %s", line);
+	snprintf(again, sizeof(again), "%s progress", ask);
+	answer = wait_for_end(socket, &w, &text, why);
 	out_init(&o);
 	if (text == NULL)
 		fprintf(stderr, "svipctl: %s\n", why);

@@ -6,38 +6,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "client.h"
 #include "field.h"
 #include "out.h"
+#include "wait.h"
 
 enum { SAME, DIFFERS, TROUBLE };
-enum { LIMIT_S = 5, WAITS = 200, WAIT_US = 50000, LINE_MAX_BYTES = 128 };
+enum { LIMIT_MS = 10000, LINE_MAX_BYTES = 128 };
 
 /* The answer once every node has answered, or svipd has given it up after 3 s; NULL: why is told. */
 static json_t *
-wait_for_end(const char *socket, const char *node, bool json, char **text)
+ask_all(const char *socket, const char *node, bool json, char **text)
 {
-	char why[CLIENT_WHY_MAX], line[LINE_MAX_BYTES];
-	json_t *answer = NULL;
+	char why[CLIENT_WHY_MAX], line[LINE_MAX_BYTES], again[LINE_MAX_BYTES + 16];
+	const struct wait w = { .line = line, .progress = again, .file = -1, .limit_ms = LIMIT_MS };
+	json_t *answer;
 
-	for (int i = 0; i < WAITS; i++) {
-		snprintf(
-		    line, sizeof(line), "config-diff %.63s%s", node, i == 0 ? "" : " progress");
-		free(*text);
-		json_decref(answer);
-		*text = client_ask(socket, line, LIMIT_S, why);
-		answer = *text != NULL ? json_loads(*text, 0, NULL) : NULL;
-		if (answer != NULL && field_true(answer, "running") && usleep(WAIT_US) == 0)
-			continue;
-		if (answer != NULL && (json || field_true(answer, "ok")))
-			return answer;
-		fprintf(stderr, "svipctl: %s\n",
-		    *text == NULL ? why
-		                  : field_text(answer, "message", "the answer can't be read"));
-		break;
-	}
+	snprintf(line, sizeof(line), "config-diff %.63s", node);
+	snprintf(again, sizeof(again), "%s progress", line);
+	answer = wait_for_end(socket, &w, text, why);
+	if (answer != NULL && !field_true(answer, "running") && (json || field_true(answer, "ok")))
+		return answer;
+	fprintf(stderr, "svipctl: %s\n",
+	    *text == NULL ? why : field_text(answer, "message", "the answer can't be read"));
 	json_decref(answer);
 	return NULL;
 }
@@ -101,7 +92,7 @@ int
 diff(const char *socket, bool json, const char *node)
 {
 	char *text = NULL;
-	json_t *answer = wait_for_end(socket, node, json, &text);
+	json_t *answer = ask_all(socket, node, json, &text);
 	const json_t *nodes = json_object_get(answer, "nodes"), *n;
 	int status = field_true(answer, "ok") ? SAME : TROUBLE;
 	struct out o;

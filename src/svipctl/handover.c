@@ -6,15 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "client.h"
 #include "field.h"
 #include "out.h"
+#include "wait.h"
 
 enum { DONE, FAILED, USAGE };
 /* svipd's own limit is 60 s at most. */
-enum { LIMIT_S = 5, WAITS = 1400, WAIT_US = 50000, LINE_MAX_BYTES = 128 };
+enum { LIMIT_MS = 70000, LINE_MAX_BYTES = 128 };
 
 static enum out_colour
 colour_of(const char *step)
@@ -24,22 +23,28 @@ colour_of(const char *step)
 	return strcmp(step, "failed") == 0 ? OUT_BAD : OUT_PLAIN;
 }
 
-/* Prints the steps from *shown on. */
+struct printed {
+	struct out o;
+	size_t n; /* steps */
+};
+
+/* Prints the steps that are new. */
 static void
-show(const struct out *o, const json_t *answer, size_t *shown)
+show(void *ctx, const json_t *answer)
 {
+	struct printed *p = ctx;
 	const json_t *steps = json_object_get(answer, "steps");
 
-	for (; *shown < json_array_size(steps); ++*shown) {
-		const json_t *s = json_array_get(steps, *shown);
+	for (; p->n < json_array_size(steps); p->n++) {
+		const json_t *s = json_array_get(steps, p->n);
 		const char *step = field_text(s, "step", "?");
 		char first[64];
 
 		snprintf(first, sizeof(first), "%6lld ms  %-15.15s ",
 		    (long long)field_int(s, "after_ms", 0), step);
-		out_wrap(o, colour_of(step), first, field_text(s, "text", ""));
+		out_wrap(&p->o, colour_of(step), first, field_text(s, "text", ""));
 	}
-	fflush(o->file);
+	fflush(p->o.file);
 }
 
 static int
@@ -58,25 +63,20 @@ judge(const json_t *answer, bool json)
 int
 handover(const char *socket, bool json, const char *line, const char *name)
 {
-	char why[CLIENT_WHY_MAX], progress[LINE_MAX_BYTES], *text = NULL;
-	json_t *answer = NULL;
-	size_t shown = 0;
-	struct out o;
+	char why[CLIENT_WHY_MAX], progress[LINE_MAX_BYTES], *text;
+	struct printed printed = { .n = 0 };
+	const struct wait w = { .line = line,
+		.progress = progress,
+		.file = -1,
+		.limit_ms = LIMIT_MS,
+		.each = json ? NULL : show,
+		.ctx = &printed };
+	json_t *answer;
 	int status;
 
-	out_init(&o);
+	out_init(&printed.o);
 	snprintf(progress, sizeof(progress), "handover %s progress", name);
-	for (int i = 0; i < WAITS; i++) {
-		free(text);
-		json_decref(answer);
-		text = client_ask(socket, i == 0 ? line : progress, LIMIT_S, why);
-		answer = text != NULL ? json_loads(text, 0, NULL) : NULL;
-		if (answer != NULL && !json)
-			show(&o, answer, &shown);
-		if (answer == NULL || !field_true(answer, "running"))
-			break;
-		usleep(WAIT_US);
-	}
+	answer = wait_for_end(socket, &w, &text, why);
 	if (text == NULL) {
 		fprintf(stderr, "svipctl: %s\n", why);
 		return FAILED;

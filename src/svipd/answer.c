@@ -104,21 +104,29 @@ client_reconfig(const char *name)
 	return report_error("unknown-name", "no such instance here");
 }
 
+/* The answer as text; takes the object over. */
+static char *
+finish(json_t *j)
+{
+	char *text;
+
+	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
+	text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	return text;
+}
+
 /* Who asks anew gets what is known now, and asks again until it isn't running any more. */
 static char *
 check(bool again)
 {
 	json_t *j;
-	char *text;
 
 	if (again)
 		daemon_check();
 	j = daemon_check_json();
-	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
 	json_object_set_new(j, "ok", json_true());
-	text = json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	return text;
+	return finish(j);
 }
 
 static int
@@ -140,7 +148,6 @@ handover(const struct ctl_request *r)
 	svip_ms limit = r->seconds > 0 ? (svip_ms)r->seconds * 1000 : HANDOVER_LIMIT_MS;
 	int s = find_slot(r->name);
 	json_t *j;
-	char *text;
 
 	if (s == -1)
 		return report_error("unknown-name", "no such instance here");
@@ -151,26 +158,19 @@ handover(const struct ctl_request *r)
 	j = daemon_handover_json(s);
 	if (j == NULL)
 		return report_error("bad-request", "there has been no handover of it");
-	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
-	text = json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	return text;
+	return finish(j);
 }
 
 static char *
 cluster(const struct ctl_request *r)
 {
 	json_t *j;
-	char *text;
 
 	if (!r->progress)
 		peers_ask(r->arg[0], r->name);
 	j = peers_answers();
-	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
 	json_object_set_new(j, "ok", json_true());
-	text = json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	return text;
+	return finish(j);
 }
 
 /* As a handover's: the first request begins it. */
@@ -179,18 +179,14 @@ config_diff(const struct ctl_request *r)
 {
 	const char *why = NULL;
 	json_t *j;
-	char *text;
 
 	if (!r->progress)
 		why = peers_compare(r->name);
 	if (why != NULL)
 		return report_error("unknown-name", why);
 	j = peers_compared(r->name);
-	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
 	json_object_set_new(j, "ok", json_true());
-	text = json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	return text;
+	return finish(j);
 }
 
 /* As with a handover: the first request begins it, the others ask. */
@@ -199,7 +195,6 @@ config_apply(const struct ctl_request *r, int fd)
 {
 	const char *absent[CTL_ARGS_MAX], *why = NULL;
 	json_t *j;
-	char *text;
 
 	for (int i = 0; i < r->n_args; i++)
 		absent[i] = r->arg[i];
@@ -208,10 +203,7 @@ config_apply(const struct ctl_request *r, int fd)
 	if (why != NULL)
 		return report_error("config-refused", why);
 	j = daemon_spread_json();
-	json_object_set_new(j, "schema", json_integer(REPORT_SCHEMA));
-	text = json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	return text;
+	return finish(j);
 }
 
 char *

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "conf_in.h"
-#include "version.h"
+#include "wire/version.h"
 
 /* All files into the tree: one after the other, an included file after those named before it. */
 static void

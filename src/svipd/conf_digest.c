@@ -213,24 +213,26 @@ put_all(const struct settings *s, const struct set_instance *const *v, bool host
 	put_string(to, "script-user", s->script_user);
 }
 
-void
-conf_canonical(const struct settings *s, FILE *to)
+static void
+put_by_name(const struct settings *s, bool own, FILE *to)
 {
 	const struct set_instance **v = by_name(s);
 
 	if (v != NULL)
-		put_all(s, v, true, to);
+		put_all(s, v, own, to);
 	free(v);
+}
+
+void
+conf_canonical(const struct settings *s, FILE *to)
+{
+	put_by_name(s, true, to);
 }
 
 void
 conf_shared(const struct settings *s, FILE *to)
 {
-	const struct set_instance **v = by_name(s);
-
-	if (v != NULL)
-		put_all(s, v, false, to);
-	free(v);
+	put_by_name(s, false, to);
 }
 
 static bool

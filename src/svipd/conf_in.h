@@ -84,7 +84,7 @@ struct conf_tree {
 	int n_vips;
 	int n_refused; /* blocks that were refused and complained about */
 	void *chunks;  /* all of the tree's memory */
-	uint64_t serial; /* of the first file: version.h */
+	uint64_t serial; /* of the first file: wire/version.h */
 };
 
 void conf_tree_init(struct conf_tree *, struct conf_report *);

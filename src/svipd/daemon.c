@@ -311,6 +311,7 @@ on_beat(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)loop, (void)w, (void)revents;
 	send_heartbeats();
+	daemon_spread_tick();
 }
 
 static void

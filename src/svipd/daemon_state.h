@@ -110,6 +110,7 @@ bool daemon_keeps_writes(int slot);          /* a handover has them wait, and mu
 
 /* Configurations for all nodes. apply: begins; NULL, or why not. */
 void daemon_spread_start(void);
+void daemon_spread_tick(void); /* with each heartbeat */
 void daemon_spread_fini(void);
 struct channel_question;
 void daemon_spread_asked(const struct channel_question *);

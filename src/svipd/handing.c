@@ -408,11 +408,9 @@ daemon_redis_told(
 bool
 daemon_writes_told(int s, bool wait, const char *text)
 {
-	bool first = runs(s) && handing[s]->handover.step == HANDOVER_HOLDING_WRITES;
-
 	if (!runs(s))
 		return false;
-	if (first && wait) /* it is renewed later */
+	if (wait && handing[s]->handover.step == HANDOVER_HOLDING_WRITES) /* later ones renew it */
 		daemon_note(s, STEP_WRITES_WAIT, NULL);
 	handover_writes(&handing[s]->handover, wait, text);
 	go_on(s);

@@ -176,15 +176,18 @@ on_unreset(void *ctx, int s, int err, svip_ms left)
 {
 	static svip_ms busy_until = SVIP_LONG_AGO;
 	struct slot *slot = &daemon_state()->slot[s];
+	svip_ms wait = left < END_WAIT_MS ? left : END_WAIT_MS;
 	bool sent = false;
 
 	(void)ctx;
 	slot->reset_error = err;
 	for (int i = 0; i < slot->conf.n_addresses; i++)
 		sent |= local_redis_end(redis, slot->index, &slot->conf.address[i]) == 0;
-	if (!sent || slot->end_error[0] != '\0' || clock_ms() < busy_until)
+	if (!sent)
 		return;
-	if (!local_redis_wait(redis, slot->index, left < END_WAIT_MS ? left : END_WAIT_MS))
+	if (slot->end_error[0] != '\0' || clock_ms() < busy_until)
+		wait = 0;
+	if (!local_redis_wait(redis, slot->index, wait) && wait > 0)
 		busy_until = clock_ms() + 1000;
 }
 

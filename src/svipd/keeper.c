@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,6 +278,7 @@ next_order(struct order *o, int *fd)
 static _Noreturn void
 serve(void)
 {
+	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2 };
 	char why[256];
 	struct order o;
 	int fd;
@@ -285,6 +287,10 @@ serve(void)
 	/* The memory is a copy of the daemon's, keys included: no debugger, no core dump. */
 	if (priv_drop_files(why, sizeof(why)) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)
 		_exit(1);
+	/* The daemon's handlers, which this process has inherited, write into its pipe; here that number may be a file. It ends with its
+	 * socket. */
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
 	umask(077);
 	if (find_file() == 0)
 		discard();

@@ -15,7 +15,7 @@
 #include <ev.h>
 #include <svip/settings.h>
 
-#include "version.h"
+#include "wire/version.h"
 
 enum { KEEPER_REPORT_MAX = 8192 };
 

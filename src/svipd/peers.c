@@ -16,11 +16,16 @@
 
 enum { DIFFERENCES_MAX = 200, WHY_MAX = 160, LINE_MAX_BYTES = 2 * CTL_ARG_MAX };
 
+struct call {
+	bool running;
+	uint32_t id;
+	char why[WHY_MAX]; /* there is no answer; empty: there is one, or none yet */
+};
+
 /* The last comparison with a node. */
 struct comparison {
-	bool begun, running;
-	uint32_t id;       /* of the call */
-	char why[WHY_MAX]; /* it could not be asked; empty: it answered */
+	struct call call;
+	bool begun;
 	json_t *differences;
 	int left_out;
 };
@@ -31,12 +36,35 @@ static struct comparison compared[SVIP_NODES_MAX];
 static struct {
 	char line[LINE_MAX_BYTES];
 	struct question {
-		bool running;
-		uint32_t id;
-		char why[WHY_MAX]; /* it could not be asked; empty: it answered */
+		struct call call;
 		json_t *answer;
 	} of[SVIP_NODES_MAX];
 } asked;
+
+/* ---- calls ---- */
+
+static void
+call_begin(struct call *c, int node, enum channel_kind kind, const char *body)
+{
+	int rc = channel_call(node, kind, (const uint8_t *)body, strlen(body), &c->id);
+
+	c->running = rc == 0;
+	snprintf(c->why, sizeof(c->why), "%s", rc == 0 ? "" : strerror(-rc));
+}
+
+/* Whether it was this one that has ended, with an answer. */
+static bool
+call_answered(struct call *c, uint32_t id, const char *why)
+{
+	if (!c->running || c->id != id)
+		return false;
+	c->running = false;
+	if (why != NULL)
+		snprintf(c->why, sizeof(c->why), "%s", why);
+	return why == NULL;
+}
+
+static const char unreadable[] = "its answer can't be read: is it of another version?";
 
 /* ---- the configuration as it is shown to other nodes ---- */
 
@@ -83,6 +111,16 @@ refuse(char **text, size_t *len, const char *why)
 	return CHANNEL_NO;
 }
 
+/* text: NULL, or taken back when it is too large. */
+static enum channel_reply
+say(char **text, size_t *len, const char *too_large)
+{
+	if (*text == NULL || *len <= CHANNEL_BODY_MAX)
+		return CHANNEL_YES;
+	free(*text);
+	return refuse(text, len, too_large);
+}
+
 /* A question as svipctl asks it; no other one. */
 static enum channel_reply
 answer(const struct channel_question *q, char **text, size_t *len)
@@ -99,10 +137,7 @@ answer(const struct channel_question *q, char **text, size_t *len)
 		return refuse(text, len, "that is answered to svipctl alone");
 	*text = daemon_report(&r);
 	*len = *text != NULL ? strlen(*text) : 0;
-	if (*len <= CHANNEL_BODY_MAX)
-		return CHANNEL_YES;
-	free(*text);
-	return refuse(text, len, "its answer is too large: ask for one NAME");
+	return say(text, len, "its answer is too large: ask for one NAME");
 }
 
 static enum channel_reply
@@ -118,10 +153,7 @@ on_asked(void *ctx, const struct channel_question *q, char **text, size_t *len)
 	if (q->kind != CHANNEL_CONFIG)
 		return refuse(text, len, "svipd " PACKAGE_VERSION " does not know this question");
 	*text = shown(q->key, len);
-	if (*text == NULL || *len <= CHANNEL_BODY_MAX)
-		return CHANNEL_YES;
-	free(*text);
-	return refuse(text, len, "its configuration is too large to be compared");
+	return say(text, len, "its configuration is too large to be compared");
 }
 
 /* ---- comparing ---- */
@@ -158,63 +190,43 @@ compare(struct comparison *c, const uint8_t *body, size_t len)
 
 	c->differences = json_array();
 	if (here == NULL || there == NULL)
-		snprintf(c->why, sizeof(c->why), "out of memory");
+		strcpy(c->call.why, "out of memory");
 	else if (!conf_compare(here, there, on_difference, c))
-		snprintf(
-		    c->why, sizeof(c->why), "its answer can't be read: is it of another version?");
+		strcpy(c->call.why, unreadable);
 	free(here);
 	free(there);
-}
-
-static void
-take_answer(struct question *q, uint32_t id, const uint8_t *body, size_t len, const char *why)
-{
-	if (!q->running || q->id != id)
-		return;
-	q->running = false;
-	if (why == NULL) {
-		q->answer = json_loadb((const char *)body, len, 0, NULL);
-		if (json_is_object(q->answer))
-			return;
-		json_decref(q->answer);
-		q->answer = NULL;
-		why = "its answer can't be read: is it of another version?";
-	}
-	snprintf(q->why, sizeof(q->why), "%s", why);
 }
 
 static void
 on_answered(void *ctx, int node, uint32_t id, const uint8_t *body, size_t len, const char *why)
 {
 	struct comparison *c = &compared[node];
+	struct question *q = &asked.of[node];
 
 	(void)ctx;
 	daemon_spread_answered(id, body, len, why);
-	take_answer(&asked.of[node], id, body, len, why);
-	if (!c->running || c->id != id)
-		return;
-	c->running = false;
-	if (why != NULL)
-		snprintf(c->why, sizeof(c->why), "%s", why);
-	else
+	if (call_answered(&c->call, id, why))
 		compare(c, body, len);
+	if (!call_answered(&q->call, id, why))
+		return;
+	q->answer = json_loadb((const char *)body, len, 0, NULL);
+	if (json_is_object(q->answer))
+		return;
+	json_decref(q->answer);
+	q->answer = NULL;
+	strcpy(q->call.why, unreadable);
 }
 
 static void
 begin(int node)
 {
 	struct comparison *c = &compared[node];
-	int rc;
 
-	if (c->running)
+	if (c->call.running)
 		return;
 	json_decref(c->differences);
-	*c = (struct comparison){ .begun = true, .running = true };
-	rc = channel_call(node, CHANNEL_CONFIG, NULL, 0, &c->id);
-	if (rc == 0)
-		return;
-	c->running = false;
-	snprintf(c->why, sizeof(c->why), "%s", strerror(-rc));
+	*c = (struct comparison){ .begun = true };
+	call_begin(&c->call, node, CHANNEL_CONFIG, "");
 }
 
 static bool
@@ -256,15 +268,15 @@ one(int node)
 {
 	const struct comparison *c = &compared[node];
 	char text[SVIP_TEXT_MAX];
-	bool reached = c->why[0] == '\0';
+	bool reached = c->call.why[0] == '\0';
 	json_t *j = json_pack(
 	    "{s:s}", "node", svip_addr_text(&daemon_state()->set->node[node], false, text));
 
-	json_object_set_new(j, "running", json_boolean(c->running));
-	if (c->running || !c->begun)
+	json_object_set_new(j, "running", json_boolean(c->call.running));
+	if (c->call.running || !c->begun)
 		return j;
 	json_object_set_new(j, "reachable", json_boolean(reached));
-	json_object_set_new(j, "error", clean(reached ? NULL : c->why));
+	json_object_set_new(j, "error", clean(reached ? NULL : c->call.why));
 	json_object_set_new(
 	    j, "same", reached ? json_boolean(json_array_size(c->differences) == 0) : json_null());
 	json_object_set(j, "differences", reached ? c->differences : json_null());
@@ -284,7 +296,7 @@ peers_compared(const char *node)
 		if (!is_meant(i, node))
 			continue;
 		json_array_append_new(nodes, one(i));
-		running = running || compared[i].running;
+		running = running || compared[i].call.running;
 	}
 	j = json_pack("{s:s,s:b,s:o}", "node", svip_addr_text(&set->node[set->self], false, text),
 	    "running", running, "nodes", nodes);
@@ -292,6 +304,18 @@ peers_compared(const char *node)
 }
 
 /* ---- questions to all ---- */
+
+static json_t *
+own_answer(void)
+{
+	struct ctl_request r;
+	struct ctl_error err;
+	char *text = ctl_request_parse(asked.line, &r, &err) ? daemon_report(&r) : NULL;
+	json_t *j = text != NULL ? json_loads(text, 0, NULL) : NULL;
+
+	free(text);
+	return j;
+}
 
 void
 peers_ask(const char *what, const char *name)
@@ -302,45 +326,26 @@ peers_ask(const char *what, const char *name)
 	    name != NULL ? name : "");
 	for (int i = 0; i < set->n_nodes; i++) {
 		struct question *q = &asked.of[i];
-		int rc;
 
 		json_decref(q->answer);
-		*q = (struct question){ .running = i != set->self };
+		*q = (struct question){ 0 };
 		if (i == set->self)
-			continue;
-		rc = channel_call(
-		    i, CHANNEL_ASK, (const uint8_t *)asked.line, strlen(asked.line), &q->id);
-		q->running = rc == 0;
-		if (rc != 0)
-			snprintf(q->why, sizeof(q->why), "%s", strerror(-rc));
+			q->answer = own_answer();
+		else
+			call_begin(&q->call, i, CHANNEL_ASK, asked.line);
 	}
-}
-
-static json_t *
-own_answer(void)
-{
-	struct ctl_request r;
-	struct ctl_error err;
-	char *text = ctl_request_parse(asked.line, &r, &err) ? daemon_report(&r) : NULL;
-	json_t *j = text != NULL ? json_loads(text, 0, NULL) : json_null();
-
-	free(text);
-	return j;
 }
 
 static json_t *
 told(int i)
 {
 	const struct question *q = &asked.of[i];
-	bool own = i == daemon_state()->set->self, reached = own || q->answer != NULL;
 	char text[SVIP_TEXT_MAX];
 
-	return json_pack("{s:s,s:b,s:b,s:o,s:o}", "node",
-	    svip_addr_text(&daemon_state()->set->node[i], false, text), "running", q->running,
-	    "reachable", reached, "error", clean(reached || q->running ? NULL : q->why), "answer",
-	    own       ? own_answer()
-	    : reached ? json_incref(q->answer)
-	              : json_null());
+	return json_pack("{s:s,s:b,s:b,s:o,s:O?}", "node",
+	    svip_addr_text(&daemon_state()->set->node[i], false, text), "running", q->call.running,
+	    "reachable", q->answer != NULL, "error",
+	    clean(q->call.why[0] != '\0' ? q->call.why : NULL), "answer", q->answer);
 }
 
 json_t *
@@ -352,7 +357,7 @@ peers_answers(void)
 
 	for (int i = 0; i < set->n_nodes; i++) {
 		json_array_append_new(nodes, told(i));
-		running = running || asked.of[i].running;
+		running = running || asked.of[i].call.running;
 	}
 	return json_pack("{s:b,s:o}", "running", running, "nodes", nodes);
 }

@@ -524,6 +524,8 @@ spread_answered(struct spread *s, const void *bytes, size_t len, const char *why
 	enum spread_verdict verdict = len > 0 ? (enum spread_verdict)b[0] : SPREAD_UNREACHABLE;
 	char report[SPREAD_REPORT_MAX];
 
+	if (verdict > SPREAD_DONE) /* of another version */
+		verdict = SPREAD_REFUSES;
 	if (s->fetching) {
 		s->fetching = false;
 		if (verdict == SPREAD_DONE)

@@ -15,7 +15,7 @@
 #include <svip/types.h>
 
 #include "keeper.h"
-#include "version.h"
+#include "wire/version.h"
 
 enum {
 	SPREAD_STAGED_MS = 30000, /* a text waits so long for the decision */
@@ -125,7 +125,7 @@ void spread_answered(struct spread *, const void *bytes, size_t len, const char 
 /* The keeper's answer. */
 void spread_kept(struct spread *, const struct keeper_answer *, svip_ms now);
 
-/* Once in a while, a second or less. */
+/* Once in a while: nothing is new before the next heartbeat. */
 void spread_tick(struct spread *, svip_ms now);
 
 #endif

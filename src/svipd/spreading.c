@@ -19,10 +19,8 @@
 #include "spread.h"
 
 enum { TEXT_MAX = 500 << 10 }; /* with its first line it fits into a call */
-static const double tick_s = 0.5;
 
 static struct spread s;
-static ev_timer tick;
 
 static uint32_t call_id; /* of the call under way; 0: none */
 static ev_timer no_answer;
@@ -186,10 +184,9 @@ look(void)
 	}
 }
 
-static void
-on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+void
+daemon_spread_tick(void)
 {
-	(void)loop, (void)w, (void)revents;
 	look();
 	spread_tick(&s, clock_ms());
 }
@@ -201,8 +198,6 @@ daemon_spread_start(void)
 
 	spread_init(&s, &ops, NULL, d->set->self, d->set->n_nodes, d->set->serial);
 	keeper_init(d->loop, on_kept, NULL);
-	ev_timer_init(&tick, on_tick, tick_s, tick_s);
-	ev_timer_start(d->loop, &tick);
 }
 
 void
@@ -264,9 +259,11 @@ node_json(int i)
 		"unreachable", "absent", "done" };
 	char node[SVIP_TEXT_MAX];
 
-	return json_pack("{s:s,s:s,s:s}", "node",
+	json_t *report = json_string(s.result[i].report); /* a peer's may be any bytes */
+
+	return json_pack("{s:s,s:s,s:o}", "node",
 	    svip_addr_text(&daemon_state()->set->node[i], false, node), "verdict",
-	    words[s.result[i].verdict], "report", s.result[i].report);
+	    words[s.result[i].verdict], "report", report != NULL ? report : json_string("?"));
 }
 
 json_t *

@@ -335,7 +335,7 @@ def _note_fences(child, sock, hosts, wanted, gone):
 
 
 def _addresses(data):
-    """(type, address, (interface, prefix length), tstamp) of each address message in a datagram."""
+    """(type, address, (interface, prefix length, the other end), tstamp) of each address message in a datagram."""
     at = 0
     while at + 16 <= len(data):
         size, kind = struct.unpack_from("=IH", data, at)
@@ -357,7 +357,7 @@ def _addresses(data):
                 elif attr == IFA_CACHEINFO:
                     stamp = struct.unpack_from("=IIII", body)[3]
                 a += (length + 3) & ~3
-            yield kind, local or address, (index, prefix), stamp
+            yield kind, local or address, (index, prefix, address), stamp
         at += (size + 3) & ~3
 
 

@@ -35,6 +35,8 @@ def test_an_address_with_another_end_is_removed_from_the_holder_which_goes_on(cl
     ip(line, ns=cluster.hosts["h1"].ns)
     wait_until(lambda: copies(cluster, "h1") == OURS, 3,
                lambda: f"only the copy with a lifetime is left: {copies(cluster, 'h1')}")
+    renewed = cluster.observer.renewals(VIP)
+    wait_until(lambda: cluster.observer.renewals(VIP) > renewed, 3, "it is renewed")
     assert cluster.instance("h1")["state"] == "master"
     assert [h.host for h in cluster.observer.holds(VIP)] == ["h1"], "the hold was not disturbed"
 

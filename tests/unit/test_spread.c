@@ -534,6 +534,20 @@ a_file_that_the_process_refuses_is_told(void **state)
 }
 
 static void
+an_answer_that_is_not_known_is_a_no(void **state)
+{
+	static const uint8_t odd[] = { 200, '?' };
+
+	(void)state;
+	begin("old\n");
+	beat(100);
+	assert_null(apply(2, "new\n", 0));
+	spread_answered(&node[2].s, odd, sizeof(odd), NULL, now);
+	assert_int_equal(node[2].s.result[0].verdict, SPREAD_REFUSES);
+	assert_string_equal(node[2].s.result[0].report, "?");
+}
+
+static void
 strangers_questions_are_refused(void **state)
 {
 	uint8_t digest[VERSION_DIGEST_LEN] = { 0 };
@@ -565,6 +579,7 @@ main(void)
 		cmocka_unit_test_teardown(a_crash_leaves_all_old_or_all_new, clean),
 		cmocka_unit_test_teardown(a_cut_leaves_all_old_or_all_new, clean),
 		cmocka_unit_test_teardown(a_file_that_the_process_refuses_is_told, clean),
+		cmocka_unit_test_teardown(an_answer_that_is_not_known_is_a_no, clean),
 		cmocka_unit_test_teardown(strangers_questions_are_refused, clean),
 	};
 

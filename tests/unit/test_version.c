@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "svipd/version.h"
+#include "wire/version.h"
 
 #define ZEROS "00000000000000000000000000000000"
 

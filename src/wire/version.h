@@ -8,8 +8,8 @@
  * A digest is BLAKE2b-128 of everything behind that line, in hexadecimal. The first is of this text: when it isn't, somebody has
  * edited the file since. Those after it are of texts that it replaces, the youngest first. Reads and writes no file.
  */
-#ifndef SVIPD_VERSION_H
-#define SVIPD_VERSION_H
+#ifndef WIRE_VERSION_H
+#define WIRE_VERSION_H
 
 #include <stdbool.h>
 #include <stddef.h>
