@@ -152,9 +152,12 @@ peer_hear(struct core *c, const struct heartbeat *hb, svip_ms now, uint64_t now_
 	if (hb->incarnation != p->incarnation) {
 		enum peer_verdict v = hear_candidate(p, hb, now_us);
 
-		/* Of two processes the later one has echoed a later datagram. A late one of a life between the last two
-		 * would retire the living. */
-		if (echo == NULL || echo->sent_us <= p->echo_us || retired(p, hb->incarnation))
+		/*
+		 * Of two processes the later one has echoed a later datagram, in the end: its first echo may be of one that was
+		 * long on its way. So a late word of a life between may retire the living, but not for longer than until that
+		 * has heard something later. Who is dead echoes nothing any more.
+		 */
+		if (echo == NULL || echo->sent_us <= p->echo_us)
 			return v;
 		establish(c, i, hb);
 	} else if (hb->sequence <= p->sequence) {

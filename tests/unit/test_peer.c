@@ -250,6 +250,7 @@ static void
 lives_that_are_over_stay_over(void **state)
 {
 	struct heartbeat hb;
+	uint64_t late;
 
 	(void)state;
 	for (uint64_t life = 1; life <= CORE_RETIRED_MAX + 1; life++) {
@@ -259,14 +260,41 @@ lives_that_are_over_stay_over(void **state)
 		hear(&hb);
 		assert_int_equal(core->peer[1].incarnation, 4000 + life);
 	}
+	late = hb.echo[0].sent_us;
 	for (uint64_t life = 1; life <= CORE_RETIRED_MAX; life++) {
 		now += 200;
 		hb = beat(1);
 		hb.incarnation = 4000 + life;
+		hb.echo[0].sent_us = late;
 		hear(&hb);
 		assert_int_equal(core->peer[1].incarnation, 4000 + CORE_RETIRED_MAX + 1);
 		assert_int_equal(core->peer[1].cand_incarnation, 0);
 	}
+}
+
+/* The living one's first echo was of a datagram that had been on its way for long, so the late word of the dead had echoed a later one. */
+static void
+the_living_comes_back_with_its_next_echo(void **state)
+{
+	struct heartbeat living = beat(1), dead;
+
+	(void)state;
+	now += 200;
+	dead = beat(1);
+	dead.incarnation = 3000;
+	now += 200;
+	hear(&living);
+	hear(&dead);
+	assert_int_equal(core->peer[1].incarnation, 3000);
+	living.sequence++;
+	hear(&living); /* has heard nothing later yet */
+	assert_int_equal(core->peer[1].incarnation, 3000);
+	living = beat(1);
+	hear(&living);
+	assert_int_equal(core->peer[1].incarnation, living.incarnation);
+	dead.sequence++;
+	hear(&dead);
+	assert_int_equal(core->peer[1].incarnation, living.incarnation);
 }
 
 /* ---- what is known of them ---- */
@@ -435,6 +463,7 @@ main(void)
 		T(newcomers_are_greeted_one_at_a_time),
 		T(a_process_established_beside_a_newcomer_leaves_the_newcomers_guard),
 		T(a_late_datagram_of_a_life_between_doesnt_retire_the_living),
+		T(the_living_comes_back_with_its_next_echo),
 		T(lives_that_are_over_stay_over),
 		T(the_longest_lease_in_force_counts),
 		T(configurations_are_compared_again_when_this_nodes_changes),
