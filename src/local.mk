@@ -128,6 +128,9 @@ libio_a_SOURCES = \
 # The daemon without its main, for the tests of its parts.
 libdaemon_a_SOURCES = \
 	%D%/svipd/answer.c \
+	%D%/svipd/change.c \
+	%D%/svipd/change.h \
+	%D%/svipd/changing.c \
 	%D%/svipd/check.c \
 	%D%/svipd/check.h \
 	%D%/svipd/conf.c \

@@ -128,6 +128,7 @@ if HAVE_CMOCKA
 unit_tests = \
 	%D%/unit/test_address \
 	%D%/unit/test_age \
+	%D%/unit/test_change \
 	%D%/unit/test_channel_msg \
 	%D%/unit/test_claim \
 	%D%/unit/test_conf \
@@ -175,6 +176,7 @@ endif
 
 # A test with %D%/unit/NAME.c alone needs no more than its line above; the archives give what it uses.
 LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_change_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_compare_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_digest_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)

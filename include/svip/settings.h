@@ -103,6 +103,8 @@ struct settings {
 	enum set_loglevel log_level;
 
 	uint64_t serial;
+	int n_absent;              /* nodes that may be missing while it comes into force: wire/version.h */
+	struct svip_addr absent[SVIP_NODES_MAX];
 	uint8_t digest_safety[SVIP_DIGEST_LEN];
 	uint8_t digest_all[SVIP_DIGEST_LEN];
 

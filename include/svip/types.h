@@ -45,6 +45,9 @@ struct svip_addr {
 /* Equal in address and family; the prefix length doesn't count. */
 bool svip_addr_same(const struct svip_addr *, const struct svip_addr *);
 
+/* IPv4 first, then by their bytes: for qsort(3), of struct svip_addr. */
+int svip_addr_order(const void *, const void *);
+
 /* Reads "192.0.2.1", "2001:db8::1", either with "/PREFIX". False: not such a text. */
 bool svip_addr_parse(const char *text, struct svip_addr *);
 
@@ -59,6 +62,9 @@ bool svip_host_parse(const char *text, uint16_t port_default, struct svip_host *
 const char *svip_host_text(const struct svip_host *, char *out);
 
 bool svip_host_same(const struct svip_host *, const struct svip_host *);
+
+/* By name, then by port: for qsort(3), of struct svip_host. */
+int svip_host_order(const void *, const void *);
 
 /* True when the host is a numeric address, which is then stored (prefix = whole). */
 bool svip_host_addr(const struct svip_host *, struct svip_addr *);

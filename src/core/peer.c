@@ -279,7 +279,8 @@ core_heartbeat(struct core *c, int first, svip_ms now, uint64_t now_us, struct h
 	hb->lease_ms = (uint32_t)c->conf.lease_ms;
 	/* Who has heard it will be counting with the next one's when this node has it. */
 	hb->guard_ms = (uint32_t)(c->joint.on ? c->joint.guard_ms : c->conf.guard_ms);
-	hb->serial = c->conf.serial;
+	/* Who is late must hear of it while others wait for him. */
+	hb->serial = c->joint.on ? c->joint.next.serial : c->conf.serial;
 	memcpy(hb->digest_safety, c->conf.digest_safety, SVIP_DIGEST_LEN);
 	memcpy(hb->digest_all, c->conf.digest_all, SVIP_DIGEST_LEN);
 	hb->joint = c->joint.on;

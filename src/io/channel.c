@@ -637,6 +637,17 @@ channel_call(int node, enum channel_kind kind, const uint8_t *body, size_t len, 
 
 /* ---- life ---- */
 
+static void
+take_nodes(const struct settings *set)
+{
+	ch.n_nodes = set->n_nodes;
+	ch.self = set->self;
+	for (int i = 0; i < set->n_nodes; i++) {
+		ch.node[i] = set->node[i];
+		hb_node(&set->node[i], ch.node16[i]);
+	}
+}
+
 void
 channel_init(
     struct ev_loop *loop, const struct settings *set, const struct channel_owner *owner, void *ctx)
@@ -649,12 +660,7 @@ channel_init(
 	ch.ctx = ctx;
 	ch.cluster = set->cluster_id;
 	ch.port = set->port;
-	ch.n_nodes = set->n_nodes;
-	ch.self = set->self;
-	for (int i = 0; i < set->n_nodes; i++) {
-		ch.node[i] = set->node[i];
-		hb_node(&set->node[i], ch.node16[i]);
-	}
+	take_nodes(set);
 	for (int i = 0; i < CHANNEL_GUESTS_MAX; i++)
 		ch.guest[i].fd = -1;
 	for (int i = 0; i < CHANNEL_CALLS_MAX; i++)
@@ -675,6 +681,18 @@ channel_interrupt(const char *why)
 		if (ch.call[i].fd != -1)
 			talk_fail(&ch.call[i], why);
 	}
+}
+
+void
+channel_nodes(const struct settings *set)
+{
+	for (int i = 0; i < ch.n_nodes; i++) {
+		if (i < set->n_nodes && svip_addr_same(&ch.node[i], &set->node[i]))
+			continue;
+		channel_interrupt("the nodes have changed");
+		break;
+	}
+	take_nodes(set);
 }
 
 void

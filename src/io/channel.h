@@ -75,6 +75,9 @@ void channel_answer(uint32_t ticket, const uint8_t *body, size_t len);
 /* Ends every call (answered() says why) and every guest: other keys are about to be in force. */
 void channel_interrupt(const char *why);
 
+/* Other nodes from now on. When one that was there has another index, or none, everything is ended as above. */
+void channel_nodes(const struct settings *);
+
 const struct channel_counters *channel_counters(void);
 
 #endif

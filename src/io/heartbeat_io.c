@@ -414,6 +414,9 @@ take_plan(const struct plan *next)
 		if (fresh[f] != -1)
 			use_socket(f, fresh[f]);
 	}
+	if (next->n_nodes != hio.plan.n_nodes ||
+	    memcmp(next->node16, hio.plan.node16, sizeof(next->node16)) != 0)
+		memset(hio.group_heard, 0, sizeof(hio.group_heard));
 	hio.plan = *next;
 	memset(hio.unknown_next, 0, sizeof(hio.unknown_next));
 	heartbeat_io_rejoin();

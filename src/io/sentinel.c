@@ -46,13 +46,21 @@ make_room(struct sentinels *set)
 		return -ENOMEM;
 	set->instance = list;
 	for (int i = 0; i < set->n_servers; i++) {
-		track = realloc(set->server[i].track, (size_t)max * sizeof(*track));
+		track = realloc(set->server[i]->track, (size_t)max * sizeof(*track));
 		if (track == NULL)
 			return -ENOMEM;
-		set->server[i].track = track;
+		set->server[i]->track = track;
 	}
 	set->instances_max = max;
 	return 0;
+}
+
+static void
+track_init(struct track *tr)
+{
+	memset(tr, 0, sizeof(*tr));
+	tr->heard = SVIP_LONG_AGO;
+	tr->fault = REPLY_NO_CONNECTION;
 }
 
 int
@@ -65,13 +73,8 @@ sentinel_add(struct sentinels *set, const char *name)
 	memset(&set->instance[n], 0, sizeof(set->instance[n]));
 	snprintf(set->instance[n].name, sizeof(set->instance[n].name), "%s", name);
 	set->instance[n].serial = ++set->last_serial;
-	for (int i = 0; i < set->n_servers; i++) {
-		struct track *tr = &set->server[i].track[n];
-
-		memset(tr, 0, sizeof(*tr));
-		tr->heard = SVIP_LONG_AGO;
-		tr->fault = REPLY_NO_CONNECTION;
-	}
+	for (int i = 0; i < set->n_servers; i++)
+		track_init(&set->server[i]->track[n]);
 	set->n_instances++;
 	sentinel_poll(set, n);
 	return n;
@@ -84,14 +87,14 @@ sentinel_remove(struct sentinels *set, int instance)
 
 	set->instance[instance] = set->instance[last];
 	for (int i = 0; i < set->n_servers; i++)
-		set->server[i].track[instance] = set->server[i].track[last];
+		set->server[i]->track[instance] = set->server[i]->track[last];
 }
 
 void
 sentinel_poll(struct sentinels *set, int instance)
 {
 	for (int i = 0; i < set->n_servers; i++)
-		sentinel_query_hint(&set->server[i], instance);
+		sentinel_query_hint(set->server[i], instance);
 }
 
 /* ---- addresses ---- */
@@ -170,9 +173,11 @@ sentinel_identify(
 		return true; /* an older Sentinel, or its ACL forbids the question */
 	log_clean(reply->str, reply->len, id, sizeof(id));
 	for (int i = 0; i < set->n_servers; i++) {
-		if (i == s->index || strcmp(set->server[i].id, id) != 0)
+		/* In two lists it may have two names. */
+		if (i == s->index || (set->server[i]->lists & s->lists) == 0 ||
+		    strcmp(set->server[i]->id, id) != 0)
 			continue;
-		snprintf(why, REPLY_TEXT_MAX, "it is the same Sentinel as %s", set->server[i].text);
+		snprintf(why, REPLY_TEXT_MAX, "it is the same Sentinel as %s", set->server[i]->text);
 		return false;
 	}
 	if (second && s->id[0] != '\0' && strcmp(s->id, id) != 0) {
@@ -199,11 +204,20 @@ sentinel_session(struct server *s)
 
 /* ---- life ---- */
 
-static void
-server_init(struct sentinels *set, int index, const struct svip_host *host)
+static struct server *
+server_new(struct sentinels *set, int index, const struct svip_host *host)
 {
-	struct server *s = &set->server[index];
+	struct server *s = calloc(1, sizeof(*s));
 
+	if (s == NULL)
+		return NULL;
+	s->track = calloc((size_t)set->instances_max, sizeof(*s->track));
+	if (s->track == NULL) {
+		free(s);
+		return NULL;
+	}
+	for (int i = 0; i < set->n_instances; i++)
+		track_init(&s->track[i]);
 	s->set = set;
 	s->index = index;
 	s->host = *host;
@@ -215,6 +229,19 @@ server_init(struct sentinels *set, int index, const struct svip_host *host)
 	s->known_next = clock_ms() + KNOWN_FIRST_MS;
 	sentinel_query_init(s);
 	sentinel_news_init(s);
+	return s;
+}
+
+static void
+server_free(struct server *s)
+{
+	if (s == NULL)
+		return;
+	sentinel_news_fini(s);
+	sentinel_query_fini(s);
+	resolver_cancel(s->resolver);
+	free(s->track);
+	free(s);
 }
 
 struct sentinels *
@@ -231,10 +258,7 @@ sentinel_init(struct ev_loop *loop, const struct sentinel_conf *conf,
 	set->auth = *conf->auth;
 	set->poll_ms = conf->poll_ms;
 	set->lease_ms = conf->lease_ms;
-	set->n_servers = conf->n;
-	for (int i = 0; i < conf->n; i++)
-		server_init(set, i, &conf->host[i]);
-	if (make_room(set) != 0) {
+	if (make_room(set) != 0 || sentinel_list(set, conf->n, conf->host, NULL) != 0) {
 		sentinel_fini(set);
 		return NULL;
 	}
@@ -246,17 +270,54 @@ sentinel_fini(struct sentinels *set)
 {
 	if (set == NULL)
 		return;
-	for (int i = 0; i < set->n_servers; i++) {
-		struct server *s = &set->server[i];
-
-		sentinel_news_fini(s);
-		sentinel_query_fini(s);
-		resolver_cancel(s->resolver);
-		free(s->track);
-	}
+	for (int i = 0; i < set->n_servers; i++)
+		server_free(set->server[i]);
 	free(set->instance);
 	explicit_bzero(&set->auth, sizeof(set->auth));
 	free(set);
+}
+
+static struct server *
+find_server(const struct sentinels *set, const struct svip_host *host)
+{
+	for (int i = 0; i < set->n_servers; i++) {
+		if (svip_host_same(&set->server[i]->host, host))
+			return set->server[i];
+	}
+	return NULL;
+}
+
+int
+sentinel_list(struct sentinels *set, int n, const struct svip_host *host, const unsigned *lists)
+{
+	struct server *list[SVIP_SENTINELS_MAX], *old[SVIP_SENTINELS_MAX];
+	int n_old = set->n_servers;
+
+	for (int i = 0; i < n; i++) {
+		struct server *s = find_server(set, &host[i]);
+
+		list[i] = s != NULL ? s : server_new(set, i, &host[i]);
+		if (list[i] != NULL)
+			continue;
+		for (int k = 0; k < i; k++) {
+			if (find_server(set, &host[k]) == NULL)
+				server_free(list[k]);
+		}
+		return -ENOMEM;
+	}
+	memcpy(old, set->server, sizeof(old));
+	memcpy(set->server, list, sizeof(list[0]) * (size_t)n);
+	set->n_servers = n;
+	for (int i = 0; i < n; i++) {
+		list[i]->index = i;
+		list[i]->lists = lists != NULL ? lists[i] : 1;
+		sentinel_query_timing(list[i]);
+	}
+	for (int i = 0; i < n_old; i++) {
+		if (find_server(set, &old[i]->host) == NULL)
+			server_free(old[i]);
+	}
+	return 0;
 }
 
 void
@@ -264,8 +325,8 @@ sentinel_auth(struct sentinels *set, const struct set_auth *auth)
 {
 	set->auth = *auth;
 	for (int i = 0; i < set->n_servers; i++) {
-		sentinel_query_auth(&set->server[i]);
-		rkeep_auth(&set->server[i].sub, auth);
+		sentinel_query_auth(set->server[i]);
+		rkeep_auth(&set->server[i]->sub, auth);
 	}
 }
 
@@ -275,7 +336,7 @@ sentinel_timing(struct sentinels *set, svip_ms poll_ms, svip_ms lease_ms)
 	set->poll_ms = poll_ms;
 	set->lease_ms = lease_ms;
 	for (int i = 0; i < set->n_servers; i++)
-		sentinel_query_timing(&set->server[i]);
+		sentinel_query_timing(set->server[i]);
 }
 
 /* ---- status ---- */
@@ -283,7 +344,7 @@ sentinel_timing(struct sentinels *set, svip_ms poll_ms, svip_ms lease_ms)
 void
 sentinel_status(const struct sentinels *set, int sentinel, svip_ms now, struct sentinel_status *out)
 {
-	const struct server *s = &set->server[sentinel];
+	const struct server *s = set->server[sentinel];
 	const struct rkeep *k = &s->query[s->current].keep;
 
 	memset(out, 0, sizeof(*out));
@@ -318,5 +379,5 @@ sentinel_status(const struct sentinels *set, int sentinel, svip_ms now, struct s
 enum reply_fault
 sentinel_fault(const struct sentinels *set, int sentinel, int instance)
 {
-	return set->server[sentinel].track[instance].fault;
+	return set->server[sentinel]->track[instance].fault;
 }

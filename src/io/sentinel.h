@@ -76,6 +76,11 @@ int sentinel_add(struct sentinels *, const char *name);
 /* Takes an instance away; the last takes its index. */
 void sentinel_remove(struct sentinels *, int instance);
 
+/* Other Sentinels: who stays keeps its connections, whatever its index; who is new is connected to; the others are hung up on, and nothing
+ * more is told of them. lists: those that each is in, a bit a list; one Sentinel may not have two names in one. NULL: all in one.
+ * 0, or -ENOMEM: nothing has changed. */
+int sentinel_list(struct sentinels *, int n, const struct svip_host *, const unsigned *lists);
+
 /* For connections made from now on. */
 void sentinel_auth(struct sentinels *, const struct set_auth *);
 /* From the next poll on. */

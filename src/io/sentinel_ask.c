@@ -58,7 +58,7 @@ int
 sentinel_ask(struct sentinels *set, int sentinel, int instance, enum sentinel_question question)
 {
 	static rconn_answer *const answers[] = { on_replicas, on_quorum, on_failover };
-	struct server *s = &set->server[sentinel];
+	struct server *s = set->server[sentinel];
 	struct rkeep *k = &s->query[s->current].keep;
 	const char *argv[] = { "SENTINEL", words[question], set->instance[instance].name };
 
@@ -73,7 +73,7 @@ sentinel_ask(struct sentinels *set, int sentinel, int instance, enum sentinel_qu
 bool
 sentinel_connected(const struct sentinels *set, int sentinel)
 {
-	const struct server *s = &set->server[sentinel];
+	const struct server *s = set->server[sentinel];
 
 	return s->query[s->current].keep.up;
 }

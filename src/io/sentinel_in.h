@@ -66,6 +66,7 @@ struct query {
 struct server {
 	struct sentinels *set;
 	int index;
+	unsigned lists; /* it is in: a bit each */
 	struct svip_host host;
 	char text[SVIP_TEXT_MAX];
 	char id[ID_MAX];
@@ -113,7 +114,7 @@ struct sentinels {
 	struct set_auth auth;
 	svip_ms poll_ms, lease_ms;
 	int n_servers;
-	struct server server[SVIP_SENTINELS_MAX];
+	struct server *server[SVIP_SENTINELS_MAX];
 	int n_instances, instances_max;
 	struct named *instance;
 	uint32_t last_serial;

@@ -26,7 +26,7 @@ static bool
 configured(const struct sentinels *set, const struct svip_host *host)
 {
 	for (int i = 0; i < set->n_servers; i++)
-		if (same_place(host, &set->server[i]))
+		if (same_place(host, set->server[i]))
 			return true;
 	return false;
 }
@@ -50,7 +50,7 @@ comparable(const struct sentinels *set, const struct svip_host *list, int n)
 		if (!svip_host_addr(&list[i], &addr) && !configured(set, &list[i]))
 			return false;
 	for (int i = 0; i < set->n_servers; i++)
-		if (set->server[i].n_addrs == 0)
+		if (set->server[i]->n_addrs == 0)
 			return false;
 	return true;
 }
@@ -96,7 +96,7 @@ on_known(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked)
 	for (int i = 0; i < n; i++)
 		clean = clean && configured(s->set, &list[i]);
 	for (int i = 0; i < s->set->n_servers; i++)
-		clean = clean && (i == s->index || listed(list, n, &s->set->server[i]));
+		clean = clean && (i == s->index || listed(list, n, s->set->server[i]));
 	/* What was found for one instance stays until that instance, or another fault, takes its place. */
 	if (clean && s->known_serial != serial &&
 	    sentinel_of_tag(s->set, (uint64_t)s->known_serial << 32) != -1)
@@ -109,8 +109,8 @@ on_known(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked)
 		if (!configured(s->set, &list[i]))
 			note(s->unknown, &s->n_unknown, &list[i]);
 	for (int i = 0; i < s->set->n_servers; i++)
-		if (i != s->index && !listed(list, n, &s->set->server[i]))
-			note(s->missing, &s->n_missing, &s->set->server[i].host);
+		if (i != s->index && !listed(list, n, s->set->server[i]))
+			note(s->missing, &s->n_missing, &s->set->server[i]->host);
 	say(s, s->set->instance[instance].name);
 }
 

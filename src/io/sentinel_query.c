@@ -443,7 +443,6 @@ sentinel_query_init(struct server *s)
 		    &s->query[i]);
 	}
 	use(&s->query[0]);
-	start_tick(s);
 }
 
 void

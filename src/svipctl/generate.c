@@ -301,24 +301,6 @@ look(struct found *f, const redisReply *masters, const char *user, const char *p
 /* ---- writing it down ---- */
 
 static int
-addr_order(const void *a, const void *b)
-{
-	const struct svip_addr *x = a, *y = b;
-
-	return x->family != y->family ? x->family - y->family
-	                              : memcmp(x->bytes, y->bytes, sizeof(x->bytes));
-}
-
-static int
-host_order(const void *a, const void *b)
-{
-	const struct svip_host *x = a, *y = b;
-	int c = strcmp(x->name, y->name);
-
-	return c != 0 ? c : x->port - y->port;
-}
-
-static int
 name_order(const void *a, const void *b)
 {
 	const redisReply *const *x = a, *const *y = b;
@@ -363,7 +345,7 @@ print_lists(struct found *f)
 {
 	char text[SVIP_TEXT_MAX];
 
-	qsort(f->sentinels, (size_t)f->n_sentinels, sizeof(f->sentinels[0]), host_order);
+	qsort(f->sentinels, (size_t)f->n_sentinels, sizeof(f->sentinels[0]), svip_host_order);
 	printf("sentinels = {");
 	for (int i = 0; i < f->n_sentinels; i++)
 		printf("%s \"%s\"", i == 0 ? "" : ",", svip_host_text(&f->sentinels[i], text));
@@ -380,7 +362,7 @@ print_lists(struct found *f)
 			       "these hosts?\n",
 			    svip_addr_text(&f->node[i], false, text));
 	}
-	qsort(f->node, (size_t)f->n_nodes, sizeof(f->node[0]), addr_order);
+	qsort(f->node, (size_t)f->n_nodes, sizeof(f->node[0]), svip_addr_order);
 	printf("nodes     = {");
 	for (int i = 0; i < f->n_nodes; i++)
 		printf("%s \"%s\"", i == 0 ? "" : ",", svip_addr_text(&f->node[i], false, text));

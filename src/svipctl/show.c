@@ -85,6 +85,23 @@ count(const json_t *all, const char *key, const char *word)
 	return n;
 }
 
+static int
+change_words(char *line, size_t size, const json_t *change)
+{
+	const json_t *waits = json_object_get(change, "waits_for");
+	const char *first = json_string_value(json_array_get(waits, 0));
+	long long serial = (long long)field_int(change, "serial", 0);
+
+	if (!json_is_object(change))
+		return 0;
+	if (field_true(change, "removed"))
+		return snprintf(line, size, "; configuration %lld is without this node", serial);
+	if (first == NULL)
+		return snprintf(line, size, "; configuration %lld comes into force", serial);
+	return snprintf(line, size, "; configuration %lld waits for %.48s%s", serial, first,
+	    json_array_size(waits) > 1 ? " and others" : "");
+}
+
 static void
 head_line(const struct out *o, const json_t *a)
 {
@@ -104,6 +121,7 @@ head_line(const struct out *o, const json_t *a)
 		n += snprintf(line + n, sizeof(line) - (size_t)n,
 		    "; without nftables: releases up to %lld ms late",
 		    (long long)field_int(a, "guard_ms", 0));
+	n += change_words(line + n, sizeof(line) - (size_t)n, json_object_get(a, "change"));
 	snprintf(line + n, sizeof(line) - (size_t)n, "; up %s", field_age(a, "uptime_ms", age));
 	out_wrap(o, OUT_PLAIN, "", line);
 	fputc('\n', o->file);

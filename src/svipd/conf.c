@@ -7,6 +7,16 @@
 #include "conf_in.h"
 #include "wire/version.h"
 
+static int
+read_absent(char *words, struct svip_addr out[SVIP_NODES_MAX])
+{
+	int n = 0;
+
+	for (char *w; (w = strsep(&words, " ")) != NULL && n < SVIP_NODES_MAX;)
+		n += svip_addr_parse(w, &out[n]);
+	return n;
+}
+
 /* All files into the tree: one after the other, an included file after those named before it. */
 static void
 read_files(struct conf_tree *t, const char *file)
@@ -17,6 +27,7 @@ read_files(struct conf_tree *t, const char *file)
 	if (t->n_files > 0) { /* before comments are made blank */
 		version_read(t->file[0].text, t->file[0].size, &version);
 		t->serial = version.serial;
+		t->n_absent = read_absent(version.absent, t->absent);
 	}
 	for (int i = 0; i < t->n_files; i++) {
 		int faults = t->report->n_faults;
@@ -55,6 +66,8 @@ make(struct conf_tree *t, const char *file, const struct conf_host *host)
 	}
 	snprintf(l.set->file, sizeof(l.set->file), "%s", file);
 	l.set->serial = t->serial;
+	l.set->n_absent = t->n_absent;
+	memcpy(l.set->absent, t->absent, sizeof(t->absent));
 	read_settings(&l);
 	if (t->report->n_faults == 0) {
 		conf_settings_sort(l.set);

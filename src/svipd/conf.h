@@ -42,6 +42,7 @@ struct conf_host {
 	int n_addresses;
 	const char *const *interface; /* names of the interfaces that are there now */
 	int n_interfaces;
+	bool may_leave; /* nodes without this host are no fault: `self` is -1 */
 };
 
 /*

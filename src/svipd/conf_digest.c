@@ -10,24 +10,6 @@
 #include "conf_in.h"
 
 static int
-addr_order(const void *a, const void *b)
-{
-	const struct svip_addr *x = a, *y = b;
-	int c = memcmp(x->bytes, y->bytes, sizeof(x->bytes));
-
-	return x->family != y->family ? x->family - y->family : c;
-}
-
-static int
-host_order(const void *a, const void *b)
-{
-	const struct svip_host *x = a, *y = b;
-	int c = strcmp(x->name, y->name);
-
-	return c != 0 ? c : x->port - y->port;
-}
-
-static int
 instance_order(const void *a, const void *b)
 {
 	const struct set_instance *const *x = a, *const *y = b;
@@ -42,17 +24,17 @@ conf_settings_sort(struct settings *s)
 
 	if (s->self >= 0)
 		self = s->node[s->self];
-	qsort(s->node, (size_t)s->n_nodes, sizeof(s->node[0]), addr_order);
+	qsort(s->node, (size_t)s->n_nodes, sizeof(s->node[0]), svip_addr_order);
 	for (int i = 0; s->self >= 0 && i < s->n_nodes; i++) {
 		if (svip_addr_same(&s->node[i], &self)) {
 			s->self = i;
 			break;
 		}
 	}
-	qsort(s->sentinel, (size_t)s->n_sentinels, sizeof(s->sentinel[0]), host_order);
+	qsort(s->sentinel, (size_t)s->n_sentinels, sizeof(s->sentinel[0]), svip_host_order);
 	for (int i = 0; i < s->n_instances; i++)
 		qsort(s->instance[i].address, (size_t)s->instance[i].n_addresses,
-		    sizeof(s->instance[i].address[0]), addr_order);
+		    sizeof(s->instance[i].address[0]), svip_addr_order);
 }
 
 /* The instances by name; NULL: out of memory (or none). To be freed. */

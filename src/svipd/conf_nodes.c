@@ -137,7 +137,7 @@ find_self(struct conf_loader *l)
 			    svip_addr_text(&s->node[s->self], false, text),
 			    svip_addr_text(&s->node[i], false, other));
 	}
-	if (s->self < 0 && !e->spoilt)
+	if (s->self < 0 && !e->spoilt && !l->host->may_leave)
 		conf_fault(l->tree, e->file, e->line, "nodes",
 		    "none of them is an address of this host, which has %s",
 		    local_words(l->host, words, sizeof(words)));

@@ -312,6 +312,7 @@ on_beat(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)w, (void)revents;
 	send_heartbeats();
 	daemon_spread_tick();
+	daemon_change_tick();
 }
 
 static void
@@ -408,15 +409,23 @@ daemon_slot_remove(int s)
 }
 
 void
-daemon_config_changed(void)
+daemon_carry_out(void)
 {
 	d.busy = true;
-	d.out.n = 0;
-	core_config(
-	    &d.core, d.set->serial, d.set->digest_safety, d.set->digest_all, clock_ms(), &d.out);
 	for (int i = 0; i < d.out.n; i++)
 		carry_out(&d.out.a[i]);
 	drain();
+}
+
+void
+daemon_config_changed(void)
+{
+	if (d.next != NULL)
+		return;
+	d.out.n = 0;
+	core_config(
+	    &d.core, d.set->serial, d.set->digest_safety, d.set->digest_all, clock_ms(), &d.out);
+	daemon_carry_out();
 }
 
 /* ---- life ---- */
@@ -441,18 +450,26 @@ slots_fill(void)
 	}
 }
 
-static void
-core_start(void)
+struct guards
+daemon_guards(const struct settings *set)
 {
-	static uint64_t ids[SVIP_INSTANCES_MAX];
-	const struct settings *set = d.set;
 	/* Only under "auto" can a node be fenced otherwise than the configuration says. */
 	bool sure = set->fence != SET_FENCE_AUTO || set->guard_ms > SET_GUARD_LIFETIME_MS;
-	svip_ms unheard = sure ? set->guard_ms : SET_GUARD_LIFETIME_MS;
+
+	return (struct guards){ .own = hands_guard(set),
+		.least = set->guard_ms,
+		.unheard = sure ? set->guard_ms : SET_GUARD_LIFETIME_MS };
+}
+
+static void
+core_start(const struct settings *set)
+{
+	static uint64_t ids[SVIP_INSTANCES_MAX];
+	struct guards guards = daemon_guards(set);
 	struct core_conf conf = { .lease_ms = set->lease_ms,
-		.guard_ms = hands_guard(),
-		.guard_least_ms = set->guard_ms,
-		.guard_unheard_ms = unheard,
+		.guard_ms = guards.own,
+		.guard_least_ms = guards.least,
+		.guard_unheard_ms = guards.unheard,
 		.poll_ms = set->poll_ms,
 		.heartbeat_ms = set->heartbeat_ms,
 		.drift_ppm = set->drift_ppm,
@@ -528,11 +545,14 @@ bool
 daemon_init(struct ev_loop *loop, struct settings *set, const struct daemon_options *options,
     char *why, size_t size)
 {
+	struct settings *before;
 	int rc;
 
 	d.loop = loop;
-	d.set = set;
 	d.options = *options;
+	if (!daemon_change_resume(&set, &before, why, size))
+		return false;
+	d.set = set;
 	rc = seal_init(set);
 	if (rc != 0)
 		return failed(why, size, "keys", rc);
@@ -558,8 +578,10 @@ daemon_init(struct ev_loop *loop, struct settings *set, const struct daemon_opti
 		hands_add(d.slot_of[i]);
 	if (!hands_fence(why, size))
 		return false;
-	holds_guard(hands_guard());
-	core_start();
+	holds_guard(hands_guard(set));
+	core_start(before != NULL ? before : set);
+	settings_free(before);
+	daemon_change_resumed();
 	return true;
 }
 
@@ -680,4 +702,5 @@ daemon_fini(void)
 	if (timer_fd != -1)
 		close(timer_fd);
 	settings_free(d.set);
+	settings_free(d.next);
 }

@@ -18,8 +18,9 @@ struct daemon_options {
 	enum set_loglevel level;
 };
 
-/* Reads the file for this host; NULL: *report (malloc'd, a line a fault) says why not. Warnings are logged. */
-struct settings *daemon_read_settings(const char *file, char **report);
+/* Reads the file for this host; NULL: *report (malloc'd, a line a fault) says why not. Warnings are logged. may_leave: this host needn't
+ * be one of its nodes. */
+struct settings *daemon_read_settings(const char *file, bool may_leave, char **report);
 
 /*
  * Opens everything that needs root, drops privileges, opens the rest. Takes the settings over. False: *why
@@ -42,8 +43,8 @@ void daemon_leave(void);
  * fault) says why. NULL report: nothing to say. */
 bool daemon_reload(char **report);
 
-/* Whether daemon_reload() would take this file over; else the same report. */
-bool daemon_fits(const char *file, char **report);
+/* Whether this process would take the file over, when all nodes do; else the same report. *change: by having both in force for a while. */
+bool daemon_fits(const char *file, bool *change, char **report);
 
 void daemon_log_status(void);
 

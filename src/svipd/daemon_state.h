@@ -39,7 +39,8 @@ struct slot {
 
 struct daemon_state {
 	struct ev_loop *loop;
-	struct settings *set;
+	struct settings *set;  /* what is in force; while there are two, both together (change.h) */
+	struct settings *next; /* while there are two: the one to come; else NULL */
 	struct daemon_options options;
 	struct core core;
 	struct core_actions out;
@@ -69,8 +70,35 @@ void daemon_post_slot(enum core_event_kind, int slot);
 int daemon_slot_add(const struct set_instance *);
 void daemon_slot_remove(int slot);
 
-/* The settings' digests go to the core. */
+/* The settings' digests go to the core, unless two are in force. */
 void daemon_config_changed(void);
+/* What stands in d->out is carried out: the core's answer to another call than core_step(). */
+void daemon_carry_out(void);
+
+/* Takes settings over; which instances are there may be another set than before. */
+void daemon_apply(struct settings *);
+
+/* The numbers of settings, for the core. */
+struct guards {
+	svip_ms own, least, unheard;
+};
+struct guards daemon_guards(const struct settings *);
+
+/*
+ * From one configuration to the next (changing.c).
+ * resume: at a start, whether a change was under way; takes *set over then, and *before is what the core begins with, else NULL.
+ * False: why. resumed: once the core has begun.
+ */
+bool daemon_change_resume(struct settings **set, struct settings **before, char *why, size_t size);
+void daemon_change_resumed(void);
+/* Whether the running daemon can go there; else *report says why not. */
+bool daemon_change_fits(const struct settings *next, char **report);
+/* Goes there: both are in force from now on. Takes next over, also when it fails: nothing has changed then. */
+bool daemon_change_begin(struct settings *next, char **report);
+/* Once in a while: whether it is over. kept: the keeper's answer; true: it was about this. */
+void daemon_change_tick(void);
+struct keeper_answer;
+bool daemon_change_kept(const struct keeper_answer *);
 
 /* The kernel has confirmed the slot's addresses, and the lease is good at this moment. */
 bool daemon_holds(int slot);
@@ -94,6 +122,7 @@ bool daemon_handover(int slot, svip_ms limit_ms);
 struct json_t *daemon_handover_json(int slot);
 /* All that this node holds, before it stops: daemon_stop() follows when they have ended. False: nothing to do. */
 bool daemon_handover_all(void);
+bool daemon_handover_runs(void);
 void daemon_handover_end(void); /* gives up those that run */
 void daemon_handing_forget(int slot);
 void daemon_handing_fini(void);
@@ -112,6 +141,8 @@ bool daemon_keeps_writes(int slot);          /* a handover has them wait, and mu
 void daemon_spread_start(void);
 void daemon_spread_tick(void); /* with each heartbeat */
 void daemon_spread_fini(void);
+bool daemon_spread_idle(void);
+void daemon_spread_nodes(void); /* they have changed; only while idle */
 struct channel_question;
 void daemon_spread_asked(const struct channel_question *);
 void daemon_spread_answered(uint32_t call, const uint8_t *body, size_t len, const char *why);

@@ -499,6 +499,16 @@ daemon_handing_forget(int s)
 	handing[s] = NULL;
 }
 
+bool
+daemon_handover_runs(void)
+{
+	for (int s = 0; s < SVIP_INSTANCES_MAX; s++) {
+		if (handing[s] != NULL && runs(s))
+			return true;
+	}
+	return false;
+}
+
 void
 daemon_handing_fini(void)
 {

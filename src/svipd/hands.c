@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "change.h"
 #include "daemon_state.h"
 #include "io/announcer.h"
+#include "io/channel.h"
 #include "io/clock.h"
 #include "io/conflict.h"
 #include "io/heartbeat_io.h"
@@ -599,9 +601,8 @@ hands_sweep(void)
 }
 
 svip_ms
-hands_guard(void)
+hands_guard(const struct settings *set)
 {
-	const struct settings *set = daemon_state()->set;
 	bool exact = set->observe || vip_fenced() || set->fence == SET_FENCE_NFTABLES;
 
 	return exact || set->guard_ms > SET_GUARD_LIFETIME_MS ? set->guard_ms
@@ -661,11 +662,32 @@ hands_redis_moved(int s)
 }
 
 void
+hands_lists(void)
+{
+	const struct daemon_state *d = daemon_state();
+	unsigned lists[SVIP_SENTINELS_MAX];
+	struct core_next next = { .sentinels = 0 };
+
+	if (d->next != NULL)
+		change_lists(d->set, d->next, &next);
+	for (int i = 0; i < d->set->n_sentinels; i++)
+		lists[i] = (d->core.list[0] >> i & 1) | (next.sentinels >> i & 1) << 1;
+	if (sentinel_list(sentinels, d->set->n_sentinels, d->set->sentinel, lists) != 0)
+		abort(); /* no memory: the kernel's lifetimes do the rest */
+	sentinel_timing(sentinels, d->set->poll_ms, d->set->lease_ms);
+	local_redis_timing(redis, d->set->poll_ms);
+	channel_nodes(d->set);
+	for (int i = 0; i < d->core.conf.n_instances; i++)
+		hands_resets(d->slot_of[i]);
+}
+
+void
 hands_reload(void)
 {
 	const struct settings *set = daemon_state()->set;
 	int rc = seal_init(set);
 
+	hands_lists();
 	if (rc != 0)
 		log_error("keys: %s; the old ones stay in use", strerror(-rc));
 	rc = heartbeat_io_reload(set);

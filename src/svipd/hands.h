@@ -11,6 +11,7 @@
 struct ev_loop;
 struct local_redis;
 struct sentinels;
+struct settings;
 
 /* Netlink, packet sockets, heartbeats, Sentinels, the local Redis. False: why says which. */
 bool hands_init(struct ev_loop *, char *why, size_t size);
@@ -27,8 +28,8 @@ bool hands_fence(char *why, size_t size);
 /* Once every slot has begun: removes what a predecessor has left of a packet filter that isn't used any more. */
 void hands_sweep(void);
 
-/* How late this node's release may come, ms, as it is fenced now. */
-svip_ms hands_guard(void);
+/* How late this node's release may come, ms, as it is fenced now, with these settings. */
+svip_ms hands_guard(const struct settings *);
 
 /* The slot's `redis` may be another one now. */
 void hands_redis_moved(int slot);
@@ -36,7 +37,10 @@ void hands_redis_moved(int slot);
 /* Its `reset-connections` may be another one now. */
 void hands_resets(int slot);
 
-/* Keys, passwords, announcements' schedule and limits of the new settings. */
+/* Sentinels, nodes, lease and poll of the new settings. Who stays keeps its connections. */
+void hands_lists(void);
+
+/* These, and keys, passwords, announcements' schedule and limits. */
 void hands_reload(void);
 
 /* Clients' writes at the slot's Redis wait until then; SVIP_LONG_AGO: no longer. As far as `hold-writes` asks for it. */

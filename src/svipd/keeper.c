@@ -34,7 +34,7 @@ struct order {
 static struct {
 	int fd;
 	const struct settings *set; /* as at the start */
-	char file[PATH_MAX], new[PATH_MAX + 8], old[PATH_MAX + 8], link[PATH_MAX + 8];
+	char file[PATH_MAX], new[PATH_MAX + 8], old[PATH_MAX + 8], link[PATH_MAX + 8], before[PATH_MAX + 8];
 	char text[CONF_SIZE_MAX + 1];
 	size_t len;
 	struct conf_report report;
@@ -66,6 +66,7 @@ find_file(void)
 	snprintf(h.new, sizeof(h.new), "%s.new", h.file);
 	snprintf(h.old, sizeof(h.old), "%s.old", h.file);
 	snprintf(h.link, sizeof(h.link), "%s.old~", h.file);
+	snprintf(h.before, sizeof(h.before), "%s.before", h.file);
 	return 0;
 }
 
@@ -146,6 +147,7 @@ judge_new(void)
 	if (out == NULL)
 		return fail(errno, "no memory");
 	host_look(&host);
+	host.may_leave = true;
 	set = conf_load(h.new, &host, &h.report);
 	for (int i = 0; i < h.report.n; i++) { /* people know it by its own name */
 		if (strcmp(h.report.message[i].file, h.new) == 0)
@@ -201,10 +203,31 @@ sync_folder(void)
 	return rc;
 }
 
+/* A second name for FILE, which is never missing. */
+static int
+keep_as(const char *name)
+{
+	if (unlink(h.link) != 0 && errno != ENOENT)
+		return fail(errno, "%s: %s", h.link, strerror(errno));
+	if (link(h.file, h.link) != 0 || rename(h.link, name) != 0)
+		return fail(errno, "%s: can't be made: %s", name, strerror(errno));
+	(void)unlink(h.link); /* rename(2) does nothing when both are one file */
+	return 0;
+}
+
+static int
+settle(void)
+{
+	if (unlink(h.before) != 0 && errno != ENOENT)
+		return fail(errno, "%s: can't be removed: %s", h.before, strerror(errno));
+	return sync_folder();
+}
+
 static int
 commit(const struct order *o)
 {
 	struct version v;
+	int rc;
 	long n = conf_slurp(h.new, h.text, CONF_SIZE_MAX, NULL);
 
 	if (n < 0)
@@ -212,14 +235,15 @@ commit(const struct order *o)
 	version_read(h.text, (size_t)n, &v);
 	if (memcmp(v.digest, o->digest, sizeof(v.digest)) != 0)
 		return fail(ESTALE, "%s: is another one than was staged", h.new);
-	/* FILE is never missing: the old one gets a second name first. */
-	if (unlink(h.link) != 0 && errno != ENOENT)
-		return fail(errno, "%s: %s", h.link, strerror(errno));
-	if (link(h.file, h.link) != 0 || rename(h.link, h.old) != 0)
-		return fail(errno, "%s: can't be made: %s", h.old, strerror(errno));
-	if (rename(h.new, h.file) != 0)
-		return fail(errno, "%s: can't be replaced: %s", h.file, strerror(errno));
-	return sync_folder();
+	rc = o->what == KEEPER_CHANGE ? keep_as(h.before) : 0;
+	/* On the disk before FILE is another one. */
+	if (rc == 0 && o->what == KEEPER_CHANGE)
+		rc = sync_folder();
+	if (rc == 0)
+		rc = keep_as(h.old);
+	if (rc == 0 && rename(h.new, h.file) != 0)
+		rc = fail(errno, "%s: can't be replaced: %s", h.file, strerror(errno));
+	return rc != 0 ? rc : sync_folder();
 }
 
 static int
@@ -241,7 +265,11 @@ carry_out(const struct order *o, int fd)
 			rc = stage(o, fd);
 			break;
 		case KEEPER_COMMIT:
+		case KEEPER_CHANGE:
 			rc = commit(o);
+			break;
+		case KEEPER_SETTLE:
+			rc = settle();
 			break;
 		case KEEPER_DISCARD:
 			rc = discard();

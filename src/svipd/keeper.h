@@ -6,6 +6,7 @@
  *
  * FILE.new   staged: checked, and on the disk
  * FILE.old   what the last commit has replaced
+ * FILE.before  while a change of Sentinels, nodes, lease or guards is under way: what is in force beside FILE (changing.h)
  *
  * A crash at any point leaves FILE whole, old or new; a staged file that nobody has committed is removed at the next start.
  */
@@ -22,6 +23,8 @@ enum { KEEPER_REPORT_MAX = 8192 };
 enum keeper_order {
 	KEEPER_STAGE,   /* a text with its version's line: check it, write FILE.new */
 	KEEPER_COMMIT,  /* FILE.new, of that digest, takes FILE's place */
+	KEEPER_CHANGE,  /* the same, and FILE stays as FILE.before */
+	KEEPER_SETTLE,  /* no FILE.before any more */
 	KEEPER_DISCARD, /* no FILE.new any more */
 };
 

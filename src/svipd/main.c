@@ -258,7 +258,7 @@ main(int argc, char **argv)
 		return test(o.daemon.file);
 	umask(027);
 	log_init(false, o.daemon.level_given ? o.daemon.level : SET_LOG_INFO);
-	set = daemon_read_settings(o.daemon.file, &report);
+	set = daemon_read_settings(o.daemon.file, false, &report);
 	if (set == NULL) {
 		fputs(report != NULL ? report : "svipd: no memory\n", stderr);
 		free(report);

@@ -82,7 +82,8 @@ put_secret(FILE *to, const char *what, int key, const void *secret, size_t len)
 static char *
 shown(int key, size_t *len)
 {
-	const struct settings *set = daemon_state()->set;
+	const struct daemon_state *d = daemon_state();
+	const struct settings *set = d->next != NULL ? d->next : d->set;
 	char *text = NULL, what[32];
 	FILE *to = open_memstream(&text, len);
 
@@ -370,6 +371,17 @@ peers_init(struct ev_loop *loop)
 	static const struct channel_owner owner = { on_asked, on_answered };
 
 	channel_init(loop, daemon_state()->set, &owner, NULL);
+}
+
+void
+peers_forget(void)
+{
+	for (int i = 0; i < SVIP_NODES_MAX; i++) {
+		json_decref(compared[i].differences);
+		json_decref(asked.of[i].answer);
+	}
+	memset(compared, 0, sizeof(compared));
+	memset(&asked, 0, sizeof(asked));
 }
 
 void

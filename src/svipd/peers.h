@@ -12,6 +12,9 @@ struct json_t;
 void peers_init(struct ev_loop *);
 void peers_fini(void);
 
+/* What was asked and answered so far: the nodes have other indexes now. */
+void peers_forget(void);
+
 /* Before other keys are in force: what is under way ends. */
 void peers_interrupt(void);
 

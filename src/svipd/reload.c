@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Takes a new configuration into the running daemon: all of it or nothing. An instance whose interface and addresses stay the
- * same keeps its hold untouched. What concerns the cluster as a whole needs a restart, and is refused here.
+ * same keeps its hold untouched. Another list of Sentinels or nodes, another lease or guard come into force only on all nodes together
+ * (changing.c). What else concerns the cluster as a whole needs a restart, and is refused here.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "change.h"
 #include "conf.h"
 #include "daemon_state.h"
 #include "hands.h"
@@ -21,23 +24,10 @@
 static const char *
 needs_restart(const struct settings *a, const struct settings *b)
 {
-#define SAME(field) (memcmp(&a->field, &b->field, sizeof(a->field)) == 0)
 	if (strcmp(a->cluster, b->cluster) != 0)
 		return "cluster";
-	if (a->n_sentinels != b->n_sentinels || !SAME(sentinel))
-		return "sentinels";
-	if (a->n_nodes != b->n_nodes || !SAME(node) || a->self != b->self)
-		return "nodes";
-	if (a->lease_ms != b->lease_ms)
-		return "lease";
-	if (a->poll_ms != b->poll_ms)
-		return "poll";
 	if (a->fence != b->fence)
 		return "fence";
-	if (a->guard_ms != b->guard_ms)
-		return "guard";
-	if (a->drift_ppm != b->drift_ppm)
-		return "clock-drift";
 	if (a->heartbeat_ms != b->heartbeat_ms)
 		return "heartbeat";
 	if (a->multicast != b->multicast || !svip_addr_same(&a->group, &b->group))
@@ -57,7 +47,6 @@ needs_restart(const struct settings *a, const struct settings *b)
 	if (strcmp(a->script_user, b->script_user) != 0)
 		return "script-user";
 	return NULL;
-#undef SAME
 }
 
 static void
@@ -73,7 +62,7 @@ log_message(const struct conf_message *m)
 }
 
 struct settings *
-daemon_read_settings(const char *file, char **report)
+daemon_read_settings(const char *file, bool may_leave, char **report)
 {
 	static struct conf_report found;
 	struct conf_host host;
@@ -83,6 +72,7 @@ daemon_read_settings(const char *file, char **report)
 
 	*report = NULL;
 	host_look(&host);
+	host.may_leave = may_leave;
 	set = conf_load(file, &host, &found);
 	if (set != NULL) {
 		for (int i = 0; i < found.n; i++)
@@ -153,8 +143,8 @@ bring_in(const struct set_instance *conf)
 	return s;
 }
 
-static void
-apply(struct settings *new)
+void
+daemon_apply(struct settings *new)
 {
 	struct daemon_state *d = daemon_state();
 	struct settings *old = d->set;
@@ -198,28 +188,95 @@ apply(struct settings *new)
 }
 
 static bool
-refuse(char **report, const struct settings *set, const char *what)
+refuse(char **report, const char *fmt, ...)
 {
-	char line[SET_PATH_MAX + 128];
+	va_list ap;
 
-	snprintf(line, sizeof(line),
-	    "%s: %s: has changed, and only a restart of svipd can take it over", set->file, what);
-	*report = strdup(line);
+	va_start(ap, fmt);
+	if (vasprintf(report, fmt, ap) == -1)
+		*report = NULL;
+	va_end(ap);
 	return false;
 }
 
+static bool
+can_run(const struct settings *new, char **report)
+{
+	const char *file = daemon_state()->options.file,
+	           *what = needs_restart(daemon_state()->set, new);
+
+	return what == NULL ||
+	       refuse(report,
+	           "%s: %s: has changed, and only a restart of svipd can take it over", file, what);
+}
+
 bool
-daemon_fits(const char *file, char **report)
+daemon_fits(const char *file, bool *change, char **report)
 {
 	struct daemon_state *d = daemon_state();
-	struct settings *new = daemon_read_settings(file, report);
-	const char *what;
+	struct settings *new = daemon_read_settings(file, true, report);
+	bool fits;
 
+	*change = false;
 	if (new == NULL)
 		return false;
-	what = needs_restart(d->set, new);
+	fits = can_run(new, report);
+	if (fits && d->next != NULL)
+		fits = refuse(report,
+		    "the change to configuration %llu is not over yet: see svipctl status",
+		    (unsigned long long)d->next->serial);
+	if (fits && change_what(d->set, new) != NULL) {
+		*change = true;
+		fits = daemon_change_fits(new, report);
+	} else if (fits && new->n_absent > 0) {
+		int stranger;
+
+		change_absent(d->set, new, &stranger);
+		if (stranger != -1)
+			fits = refuse(report, "--absent-ok: one of these is no node");
+	}
 	settings_free(new);
-	return what == NULL || refuse(report, d->set, what);
+	return fits;
+}
+
+/* Both are in force: the next one may be read again as long as it is the same in what they are about. */
+static bool
+reload_next(struct settings *new, char **report)
+{
+	struct daemon_state *d = daemon_state();
+	struct settings *both;
+	const char *why;
+
+	if (memcmp(new->digest_safety, d->next->digest_safety, SVIP_DIGEST_LEN) != 0) {
+		refuse(report,
+		    "%s: the change to configuration %llu is not over yet: see svipctl status",
+		    d->options.file, (unsigned long long)d->next->serial);
+		settings_free(new);
+		return false;
+	}
+	both = change_both(d->set, new, &why);
+	if (both == NULL) {
+		settings_free(new);
+		return refuse(report, "%s", why);
+	}
+	settings_free(d->next);
+	d->next = new;
+	daemon_apply(both);
+	return true;
+}
+
+static bool
+take_over(struct settings *new, char **report)
+{
+	struct daemon_state *d = daemon_state();
+
+	if (d->next != NULL)
+		return reload_next(new, report);
+	if (change_what(d->set, new) != NULL)
+		return daemon_change_begin(new, report);
+	change_arrange(new, d->set);
+	daemon_apply(new);
+	return true;
 }
 
 bool
@@ -227,24 +284,26 @@ daemon_reload(char **report)
 {
 	struct daemon_state *d = daemon_state();
 	struct settings *new;
-	const char *what;
+	bool fine;
+	int n;
 
 	*report = NULL;
 	if (d->stopping) {
 		*report = strdup("svipd is stopping");
 		return false;
 	}
-	new = daemon_read_settings(d->options.file, report);
+	new = daemon_read_settings(d->options.file, true, report);
 	if (new == NULL)
 		return false;
-	what = needs_restart(d->set, new);
-	if (what != NULL) {
+	if (!can_run(new, report)) {
 		settings_free(new);
-		return refuse(report, d->set, what);
+		return false;
 	}
+	n = new->n_instances;
 	sdnotify_send("RELOADING=1");
-	apply(new);
+	fine = take_over(new, report);
 	sdnotify_send("READY=1");
-	log_notice("reloaded: %d instance%s", new->n_instances, new->n_instances == 1 ? "" : "s");
-	return true;
+	if (fine)
+		log_notice("reloaded: %d instance%s", n, n == 1 ? "" : "s");
+	return fine;
 }

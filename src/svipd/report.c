@@ -400,15 +400,40 @@ peers(const struct report *r)
 
 /* ---- answers ---- */
 
+/* While two configurations are in force; else null. */
+static json_t *
+change(const struct report *r)
+{
+	const struct core *c = r->core;
+	svip_ms at = core_change_at(c);
+	json_t *waits = json_array();
+
+	if (!c->joint.on) {
+		json_decref(waits);
+		return json_null();
+	}
+	for (int i = 0; i < c->conf.n_nodes; i++) {
+		if (i != c->conf.self && (c->joint.absent >> i & 1) == 0 &&
+		    c->peer[i].joined == SVIP_NEVER)
+			append(&waits, address(&r->set->node[i], false));
+	}
+	return json_pack("{s:I, s:b, s:o, s:o}", "serial", (json_int_t)c->joint.next.serial,
+	    "removed", (c->joint.next.nodes >> c->conf.self & 1) == 0, "waits_for", waits, "left_ms",
+	    at == SVIP_NEVER     ? json_null()
+	    : at <= r->in->now ? json_integer(0)
+	                         : json_integer(at - r->in->now));
+}
+
 static json_t *
 head(const struct report *r)
 {
-	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:b, s:b, s:o, s:I}", "version",
+	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:b, s:b, s:o, s:I, s:I, s:o}", "version",
 	    text(r->in->version), "cluster", text(r->set->cluster), "node",
 	    address(&r->set->node[r->core->conf.self], false), "pid", (json_int_t)r->in->pid,
 	    "uptime_ms", (json_int_t)(r->in->now - r->core->started), "maintenance",
 	    r->core->maintenance, "observe", r->core->conf.observe, "fence", text(r->in->fence),
-	    "guard_ms", (json_int_t)r->core->conf.guard_ms);
+	    "guard_ms", (json_int_t)r->core->conf.guard_ms,
+	    "serial", (json_int_t)r->set->serial, "change", change(r));
 }
 
 static json_t *

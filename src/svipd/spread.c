@@ -223,6 +223,9 @@ kept_for_peer(struct spread *s, const struct keeper_answer *a)
 		s->taken = false;
 		say_no(s, s->question, SPREAD_DONE, "");
 		return;
+	case KEEPER_CHANGE: /* never ordered here: how a commit is made is ops->keep()'s business */
+	case KEEPER_SETTLE:
+		return;
 	}
 }
 
@@ -322,23 +325,38 @@ staged(struct spread *s, svip_ms now)
 	stage_next(s, now);
 }
 
+/* Who is missing, for the first line. */
+static void
+absent_words(const struct spread *s, const char *joining, char out[VERSION_ABSENT_MAX])
+{
+	char text[SVIP_TEXT_MAX];
+	int n = snprintf(out, VERSION_ABSENT_MAX, "%s", joining);
+
+	for (int i = 0; i < s->n_nodes && n < VERSION_ABSENT_MAX; i++) {
+		if ((s->absent >> i & 1) != 0)
+			n += snprintf(out + n, (size_t)(VERSION_ABSENT_MAX - n), "%s%s",
+			    n > 0 ? " " : "", s->ops->name(s->ctx, i, text));
+	}
+}
+
 /* The text with its new first line. */
 static bool
-make_text(struct spread *s, const char *text, size_t len)
+make_text(struct spread *s, const char *text, size_t len, const char *joining)
 {
 	struct version v, own;
 	uint64_t serial = 0;
-	char line[VERSION_LINE_MAX];
+	char line[VERSION_LINE_MAX], absent[VERSION_ABSENT_MAX];
 	size_t n;
 
 	version_read(text, len, &v);
 	if (!own_version(s, &own))
 		return false;
+	absent_words(s, joining, absent);
 	for (int i = 0; i < s->n_nodes; i++)
 		serial = s->node[i].serial > serial ? s->node[i].serial : serial;
 	serial =
 	    (own.serial > serial ? own.serial : serial) + (s->absent != 0 ? SPREAD_ABSENT_STEP : 1);
-	n = (size_t)version_line(line, &v, serial, &own, 1);
+	n = (size_t)version_line(line, &v, serial, &own, 1, absent);
 	s->len = n + len - v.text;
 	s->text = malloc(s->len);
 	if (s->text == NULL)
@@ -350,7 +368,8 @@ make_text(struct spread *s, const char *text, size_t len)
 }
 
 const char *
-spread_apply(struct spread *s, const char *text, size_t len, uint32_t absent, svip_ms now)
+spread_apply(struct spread *s, const char *text, size_t len, uint32_t absent, const char *joining,
+    svip_ms now)
 {
 	bool missing = false;
 
@@ -371,7 +390,7 @@ spread_apply(struct spread *s, const char *text, size_t len, uint32_t absent, sv
 	}
 	if (missing)
 		return NULL;
-	if (!make_text(s, text, len)) {
+	if (!make_text(s, text, len, joining)) {
 		free_text(s);
 		return "this node's own file can't be read";
 	}
@@ -561,7 +580,10 @@ spread_tick(struct spread *s, svip_ms now)
 
 	for (int i = 0; i < s->n_nodes; i++)
 		decided |= i != s->self && s->node[i].alive && s->node[i].serial >= s->serial;
-	if (s->taken && s->by != s->self && s->keeping == FOR_NONE && (now >= s->until || decided))
+	/* Heartbeats are faster than the word to commit, which may be on its way. */
+	if (decided && s->until > now + SPREAD_DECIDED_MS)
+		s->until = now + SPREAD_DECIDED_MS;
+	if (s->taken && s->by != s->self && s->keeping == FOR_NONE && now >= s->until)
 		drop(s);
 	if (idle(s))
 		catch_up(s, now);

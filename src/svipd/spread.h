@@ -19,6 +19,7 @@
 
 enum {
 	SPREAD_STAGED_MS = 30000, /* a text waits so long for the decision */
+	SPREAD_DECIDED_MS = 2000, /* and so long once others are seen to have it */
 	SPREAD_LIMIT_MS = 20000,  /* all must have agreed by then */
 	SPREAD_RETRY_MS = 5000,   /* between two tries to catch up */
 	SPREAD_REPORT_MAX = KEEPER_REPORT_MAX,
@@ -54,6 +55,8 @@ struct spread_ops {
 	/* Takes the file over; false: why. */
 	bool (*reload)(void *ctx, char why[SPREAD_WHY_MAX]);
 	void (*say)(void *ctx, const char *text); /* to the log */
+	/* The address of a node. */
+	const char *(*name)(void *ctx, int node, char text[SVIP_TEXT_MAX]);
 };
 
 struct spread_result {
@@ -108,9 +111,10 @@ void spread_init(struct spread *, const struct spread_ops *, void *ctx, int self
     uint64_t own_serial);
 void spread_fini(struct spread *);
 
-/* Begins to apply a text, with or without a version's line. absent: a bit for each node that may be missing. NULL, or why not. */
-const char *spread_apply(
-    struct spread *, const char *text, size_t len, uint32_t absent, svip_ms now);
+/* Begins to apply a text, with or without a version's line. absent: a bit for each node that may be missing; joining: addresses of
+ * nodes that only the text has, a space between two, "" for none. NULL, or why not. */
+const char *spread_apply(struct spread *, const char *text, size_t len, uint32_t absent,
+    const char *joining, svip_ms now);
 
 /* What heartbeats say. */
 void spread_heard(struct spread *, int node, bool alive, uint64_t serial);

@@ -58,6 +58,15 @@ parse_bare(const char *text, struct svip_addr *out)
 	return true;
 }
 
+int
+svip_addr_order(const void *a, const void *b)
+{
+	const struct svip_addr *x = a, *y = b;
+
+	return x->family != y->family ? x->family - y->family
+	                              : memcmp(x->bytes, y->bytes, sizeof(x->bytes));
+}
+
 bool
 svip_addr_parse(const char *text, struct svip_addr *out)
 {
@@ -196,6 +205,15 @@ bool
 svip_host_same(const struct svip_host *a, const struct svip_host *b)
 {
 	return a->port == b->port && strcmp(a->name, b->name) == 0;
+}
+
+int
+svip_host_order(const void *a, const void *b)
+{
+	const struct svip_host *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
+
+	return c != 0 ? c : x->port - y->port;
 }
 
 bool

@@ -10,6 +10,7 @@
 
 #define BEGIN "# svipd: configuration "
 #define AFTER " after"
+#define ABSENT " absent "
 
 enum { HEX = 2 * VERSION_DIGEST_LEN };
 
@@ -33,6 +34,17 @@ read_digest(const char **p, uint8_t out[VERSION_DIGEST_LEN])
 	return true;
 }
 
+static bool
+read_absent(const char *p, char out[VERSION_ABSENT_MAX])
+{
+	size_t len = strlen(p);
+
+	if (len == 0 || len >= VERSION_ABSENT_MAX || strspn(p, "0123456789abcdef:. ") != len)
+		return false;
+	memcpy(out, p, len + 1);
+	return true;
+}
+
 /* The line without its end, into v, and the digest it says. */
 static bool
 read_line(const char *line, struct version *v, uint8_t said[VERSION_DIGEST_LEN])
@@ -46,14 +58,17 @@ read_line(const char *line, struct version *v, uint8_t said[VERSION_DIGEST_LEN])
 	p = end;
 	if (v->serial == UINT64_MAX || !read_digest(&p, said))
 		return false;
+	if (strncmp(p, AFTER, strlen(AFTER)) == 0) {
+		p += strlen(AFTER);
+		while (v->n_after < VERSION_AFTER_MAX && read_digest(&p, v->after[v->n_after]))
+			v->n_after++;
+		if (v->n_after == 0)
+			return false;
+	}
 	if (*p == '\0')
 		return true;
-	if (strncmp(p, AFTER, strlen(AFTER)) != 0)
-		return false;
-	p += strlen(AFTER);
-	while (v->n_after < VERSION_AFTER_MAX && read_digest(&p, v->after[v->n_after]))
-		v->n_after++;
-	return *p == '\0' && v->n_after > 0;
+	return strncmp(p, ABSENT, strlen(ABSENT)) == 0 &&
+	       read_absent(p + strlen(ABSENT), v->absent);
 }
 
 void
@@ -90,7 +105,7 @@ add_after(struct version *v, const uint8_t digest[VERSION_DIGEST_LEN])
 
 int
 version_line(char out[VERSION_LINE_MAX], const struct version *text, uint64_t serial,
-    const struct version *before, int n)
+    const struct version *before, int n, const char *absent)
 {
 	struct version v = { .serial = serial };
 	char hex[HEX + 1];
@@ -107,7 +122,8 @@ version_line(char out[VERSION_LINE_MAX], const struct version *text, uint64_t se
 	for (int i = 0; i < v.n_after; i++)
 		len += snprintf(out + len, (size_t)(VERSION_LINE_MAX - len), " %s",
 		    sodium_bin2hex(hex, sizeof(hex), v.after[i], sizeof(v.after[i])));
-	len += snprintf(out + len, (size_t)(VERSION_LINE_MAX - len), "\n");
+	len += snprintf(out + len, (size_t)(VERSION_LINE_MAX - len), "%s%.*s\n",
+	    absent[0] != '\0' ? ABSENT : "", VERSION_ABSENT_MAX - 1, absent);
 	return len;
 }
 

@@ -20,7 +20,7 @@ enum { TEXT_MAX = 1 << 16, SPLIT = 0x1c };
 static char dir[64], key[96], first[96], second[96];
 static struct svip_addr address[2];
 static const char *const interfaces[] = { "lo", "eth0", "eth1" };
-static const struct conf_host host = { address, 2, interfaces, 3 };
+static const struct conf_host host = { address, 2, interfaces, 3, false };
 static struct conf_report report;
 
 static void

@@ -107,7 +107,7 @@ def test_what_one_node_refuses_changes_nothing_anywhere(c):
     said = c.svipctl("h1", "config", "apply", write(c, old + "colour = \"red\"\n"), timeout=60)
     assert said.returncode == 1 and f"{c.address('h2')}: line {line}: colour: unknown key" in said.stdout, said.stdout
     assert "nothing has been changed on any node" in said.stderr
-    assert "restart" in refused(write(c, c.config(TWO[:1], lease='"3s"')), "h1", "h2", "h3")["h2"]["report"]
+    assert "restart" in refused(write(c, c.config(TWO[:1], heartbeat='"80ms"')), "h1", "h2", "h3")["h2"]["report"]
     assert "script-user" in refused(write(c, c.config(TWO[:1], script_user='"daemon"')), "h1", "h2", "h3")["h2"]["report"]
     (c.hosts["h3"].dir / "svipd.conf.new").mkdir()
     nodes = json.loads(c.svipctl("h2", "-j", "config", "apply", write(c, c.config(TWO)), timeout=60).stdout)["nodes"]

@@ -33,7 +33,7 @@ static char temp_dir[] = "/tmp/svip-conf-XXXXXX";
 static struct conf_report report;
 static struct svip_addr local_address[4]; /* two networks, and a VIP that is here now */
 static const char *const local_interface[] = { "lo", "eth0" };
-static const struct conf_host host = { local_address, 4, local_interface, 2 };
+static const struct conf_host host = { local_address, 4, local_interface, 2, false };
 
 static inline const char *
 temp_path(const char *name)

@@ -157,6 +157,24 @@ a_host_is_numeric_or_a_name(void **state)
 }
 
 static void
+they_have_an_order(void **state)
+{
+	struct svip_addr a, b;
+	struct svip_host h, k;
+
+	(void)state;
+	assert_true(svip_addr_parse("10.0.0.2/8", &a) && svip_addr_parse("10.0.0.10", &b));
+	assert_true(svip_addr_order(&a, &b) < 0 && svip_addr_order(&b, &a) > 0);
+	assert_int_equal(svip_addr_order(&a, &a), 0);
+	assert_true(svip_addr_parse("::", &b));
+	assert_true(svip_addr_order(&a, &b) < 0 && svip_addr_order(&b, &a) > 0);
+	assert_true(svip_host_parse("a:2", 0, &h) && svip_host_parse("b:1", 0, &k));
+	assert_true(svip_host_order(&h, &k) < 0 && svip_host_order(&k, &h) > 0);
+	assert_true(svip_host_parse("a:3", 0, &k));
+	assert_true(svip_host_order(&h, &k) < 0 && svip_host_order(&h, &h) == 0);
+}
+
+static void
 the_longest_texts_fit(void **state)
 {
 	char out[SVIP_TEXT_MAX], name[SVIP_HOST_MAX];
@@ -186,6 +204,7 @@ main(void)
 		cmocka_unit_test(hosts_have_one_spelling),
 		cmocka_unit_test(what_is_no_host_is_refused),
 		cmocka_unit_test(a_host_is_numeric_or_a_name),
+		cmocka_unit_test(they_have_an_order),
 		cmocka_unit_test(the_longest_texts_fit),
 	};
 

@@ -368,7 +368,7 @@ static void
 ipv6_nodes_get_an_ipv6_group(void **state)
 {
 	struct svip_addr local;
-	const struct conf_host v6 = { &local, 1, local_interface, 2 };
+	const struct conf_host v6 = { &local, 1, local_interface, 2, false };
 	struct settings *s;
 	char text[SVIP_TEXT_MAX];
 

@@ -134,8 +134,16 @@ op_say(void *ctx, const char *text)
 	snprintf(((struct node *)ctx)->said, sizeof(((struct node *)ctx)->said), "%s", text);
 }
 
+static const char *
+op_name(void *ctx, int i, char text[SVIP_TEXT_MAX])
+{
+	(void)ctx;
+	snprintf(text, SVIP_TEXT_MAX, "10.0.0.%d", 11 + i);
+	return text;
+}
+
 static const struct spread_ops ops = { op_call, op_answer, op_keep, op_read, op_fits, op_reload,
-	op_say };
+	op_say, op_name };
 
 static struct version
 version_of(const char *text)
@@ -333,7 +341,7 @@ assert_all(const char *text)
 static const char *
 apply(int i, const char *text, uint32_t absent)
 {
-	return spread_apply(&node[i].s, text, strlen(text), absent, now);
+	return spread_apply(&node[i].s, text, strlen(text), absent, "", now);
 }
 
 static void

@@ -26,7 +26,7 @@ static const char *
 applied(char out[4096], const char *text, uint64_t serial, const struct version *before, int n)
 {
 	struct version v = of(text);
-	int len = version_line(out, &v, serial, before, n);
+	int len = version_line(out, &v, serial, before, n, "");
 
 	assert_int_equal(len, strlen(out));
 	snprintf(out + len, 4096 - (size_t)len, "%s", text + v.text);
@@ -82,6 +82,31 @@ only_some_ancestors_are_kept(void **state)
 }
 
 static void
+who_may_be_missing_is_told(void **state)
+{
+	struct version old = of("old\n"), text = of("new\n"), v;
+	char out[VERSION_LINE_MAX + 8], many[VERSION_ABSENT_MAX + 8];
+	int len;
+
+	(void)state;
+	assert_string_equal(text.absent, "");
+	len = version_line(out, &text, 7, &old, 1, "10.0.0.3 2001:db8::1");
+	strcpy(out + len, "new\n");
+	v = of(out);
+	assert_true(v.serial == 7 && v.n_after == 1 && !v.edited);
+	assert_string_equal(v.absent, "10.0.0.3 2001:db8::1");
+	len = version_line(out, &text, 7, NULL, 0, "10.0.0.3");
+	strcpy(out + len, "new\n");
+	v = of(out);
+	assert_true(v.serial == 7 && v.n_after == 0 && !v.edited);
+	assert_string_equal(v.absent, "10.0.0.3");
+	memset(many, '1', sizeof(many));
+	many[VERSION_ABSENT_MAX] = '\0';
+	len = snprintf(out, sizeof(out), "# svipd: configuration 7 " ZEROS " absent %s\n", many);
+	assert_int_equal(of(out).serial, 0);
+}
+
+static void
 an_edited_file_is_known(void **state)
 {
 	struct version old = of("old\n"), v;
@@ -113,6 +138,9 @@ a_damaged_line_is_text(void **state)
 		"# svipd: configuration 7 " ZEROS " after " ZEROS " \n",
 		"# svipd: configuration 7 " ZEROS " before " ZEROS "\n",
 		"#svipd: configuration 7 " ZEROS "\n",
+		"# svipd: configuration 7 " ZEROS " absent \n",
+		"# svipd: configuration 7 " ZEROS " absent 10.0.0.1,10.0.0.2\n",
+		"# svipd: configuration 7 " ZEROS " absent 10.0.0.1 after " ZEROS "\n",
 	};
 	static const char nul[] = "# svipd: configuration 7 " ZEROS "\0\n";
 	char many[2048] = "# svipd: configuration 7 " ZEROS " after";
@@ -160,6 +188,7 @@ main(void)
 		cmocka_unit_test(a_file_without_a_line_is_of_no_serial),
 		cmocka_unit_test(what_was_written_is_read),
 		cmocka_unit_test(only_some_ancestors_are_kept),
+		cmocka_unit_test(who_may_be_missing_is_told),
 		cmocka_unit_test(an_edited_file_is_known),
 		cmocka_unit_test(a_damaged_line_is_text),
 		cmocka_unit_test(who_follows_whom),
