@@ -40,6 +40,8 @@ libwire_a_SOURCES = \
 	%D%/wire/frames.h \
 	%D%/wire/heartbeat.c \
 	%D%/wire/hiredis_codec.h \
+	%D%/wire/metrics.c \
+	%D%/wire/metrics.h \
 	%D%/wire/nearest.c \
 	%D%/wire/nearest.h \
 	%D%/wire/nft_msg.c \

@@ -152,6 +152,7 @@ unit_tests = \
 	%D%/unit/test_instances \
 	%D%/unit/test_joint \
 	%D%/unit/test_lease \
+	%D%/unit/test_metrics \
 	%D%/unit/test_nft_msg \
 	%D%/unit/test_no_memory \
 	%D%/unit/test_peer \
@@ -183,6 +184,7 @@ LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_conf_files_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_expedite_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_handover_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_metrics_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_report_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_spread_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_svipctl_LDADD = $(SVIPCTL_LIBS) $(CMOCKA_LIBS)

@@ -395,6 +395,12 @@ script_counts(void)
 	return &q.counts;
 }
 
+int
+script_queued(void)
+{
+	return q.queued;
+}
+
 void
 script_fini(void)
 {

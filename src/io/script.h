@@ -55,6 +55,7 @@ void script_tell(const struct set_scripts *, const struct script_news *);
 
 bool script_idle(void); /* nothing runs, nothing waits */
 const struct script_counts *script_counts(void);
+int script_queued(void); /* runs that wait */
 
 /* Forgets what is queued and lets go of the helper, which still ends what runs. */
 void script_fini(void);

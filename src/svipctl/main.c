@@ -22,6 +22,7 @@
 #include "keygen.h"
 #include "out.h"
 #include "show.h"
+#include "wire/metrics.h"
 #include "wire/nearest.h"
 
 #ifndef PACKAGE_VERSION
@@ -50,7 +51,7 @@ struct command {
 	bool hint;         /* exit statuses for Sentinel's retry rules: see svipctl(8) */
 };
 
-static show_answer show_version;
+static show_answer show_version, show_metrics;
 
 static const struct command commands[] = {
 	{ "status", "[NAME]", "what this node knows; with NAME all about one instance", 0, 1,
@@ -60,6 +61,8 @@ static const struct command commands[] = {
 	    false },
 	{ "why", "[NAME]", "the rule that decides, in a sentence", 0, 1, LIMIT_S, show_why, false },
 	{ "history", "[NAME]", "the last changes of state", 0, 1, LIMIT_S, show_history, false },
+	{ "metrics", "", "what status says as metrics, in Prometheus' text format", 0, 0, LIMIT_S,
+	    show_metrics, false },
 	{ "check", "", "test what this kernel and network grant; exits 0 ok, 1 degraded, 2 missing",
 	    0, 0, LIMIT_S, show_message, false },
 	{ "reload", "", "read the configuration again: all of it or nothing", 0, 0, RELOAD_LIMIT_S,
@@ -90,6 +93,13 @@ show_version(const struct out *o, const json_t *a, const char *name)
 {
 	(void)name;
 	fprintf(o->file, "svipctl %s\nsvipd %s\n", PACKAGE_VERSION, field_text(a, "version", "?"));
+}
+
+static void
+show_metrics(const struct out *o, const json_t *a, const char *name)
+{
+	(void)name;
+	metrics_write(o->file, a);
 }
 
 static void
@@ -159,7 +169,8 @@ choice_fits(const char *choices, const char *word)
 static bool
 make_line(const struct command *c, int n, char **arg, char line[LINE_MAX_BYTES])
 {
-	size_t len = (size_t)snprintf(line, LINE_MAX_BYTES, "%s", c->name);
+	const char *asked = c->show == show_metrics ? "status" : c->name;
+	size_t len = (size_t)snprintf(line, LINE_MAX_BYTES, "%s", asked);
 
 	for (int i = 0; i < n; i++) {
 		for (const char *p = arg[i]; *p != '\0'; p++) {

@@ -8,9 +8,11 @@
 #include "daemon_state.h"
 #include "hands.h"
 #include "io/announcer.h"
+#include "io/channel.h"
 #include "io/clock.h"
 #include "io/control.h"
 #include "io/heartbeat_io.h"
+#include "io/script.h"
 #include "io/sentinel.h"
 #include "io/vip.h"
 #include "report.h"
@@ -41,8 +43,9 @@ fill_sentinels(struct report_sentinel *out, struct sentinel_status *st, svip_ms 
 	}
 }
 
-char *
-daemon_report(const struct ctl_request *r)
+/* Good until the next call. */
+static struct report_input
+gather(void)
 {
 	static struct report_instance instance[SVIP_INSTANCES_MAX];
 	static struct report_sentinel sentinel[SVIP_SENTINELS_MAX];
@@ -56,15 +59,35 @@ daemon_report(const struct ctl_request *r)
 
 		instance[i] = (struct report_instance){ .conflicts = s->conflicts, .conflict = s->conflict,
 			.resets = s->resets, .reset_error = s->reset_error,
-			.announcements = announcer_count(d->slot_of[i]), .redis_error = s->redis_error,
+			.announcements = announcer_count(d->slot_of[i]),
+			.announcement_errors = announcer_errors(d->slot_of[i]), .entered = s->entered,
+			.released = s->released, .redis_error = s->redis_error,
 			.writes_error = s->writes_error };
 		for (int k = 0; k < d->set->n_sentinels; k++)
 			instance[i].fault[k] = s->fault[k];
 	}
-	return report_reply(&d->core, d->set,
-	    &(struct report_input){ .now = now, .wall_ms = clock_wall_ms(now), .pid = getpid(), .version = PACKAGE_VERSION, .fence = d->set->observe ? "none" : vip_fenced() ? "nftables" : "lifetime",
-		.sentinel = sentinel, .instance = instance, .history = &d->history },
-	    r);
+	return (struct report_input){ .now = now, .wall_ms = clock_wall_ms(now), .pid = getpid(), .version = PACKAGE_VERSION, .fence = d->set->observe ? "none" : vip_fenced() ? "nftables" : "lifetime",
+		.sentinel = sentinel, .instance = instance, .history = &d->history,
+		.heartbeats = heartbeat_io_counters(), .channel = channel_counters(),
+		.scripts = script_counts(), .scripts_queued = script_queued() };
+}
+
+char *
+daemon_report(const struct ctl_request *r)
+{
+	const struct daemon_state *d = daemon_state();
+	const struct report_input in = gather();
+
+	return report_reply(&d->core, d->set, &in, r);
+}
+
+struct json_t *
+daemon_status_json(void)
+{
+	const struct daemon_state *d = daemon_state();
+	const struct report_input in = gather();
+
+	return report_status(&d->core, d->set, &in);
 }
 
 static char *

@@ -28,6 +28,8 @@ struct slot {
 	struct svip_host master_before;
 	uint64_t conflicts;
 	char conflict[SVIP_TEXT_MAX + 32];
+	uint32_t entered[CORE_FAULT + 1]; /* changes of state, by the state after */
+	uint32_t released[WHY_REASONS];   /* holds that have ended, by their reason */
 	uint64_t resets;            /* connections of clients */
 	int reset_error;            /* why they could not be reset by the kernel, the last time */
 	char end_error[SVIP_TEXT_MAX]; /* why its Redis would not end them instead; empty: it would, or wasn't asked */
@@ -152,6 +154,9 @@ struct json_t *daemon_spread_json(void);
 /* The answer to a question that changes nothing (malloc'd JSON). */
 struct ctl_request;
 char *daemon_report(const struct ctl_request *);
+
+/* The same to status before it is printed, to be given back by json_decref(); NULL: out of memory. */
+struct json_t *daemon_status_json(void);
 
 /* The answer to one line on the control socket (malloc'd JSON). */
 struct control_caller;

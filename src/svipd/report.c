@@ -10,7 +10,10 @@
 #include <string.h>
 
 #include "history.h"
+#include "io/channel.h"
+#include "io/heartbeat_io.h"
 #include "io/log.h"
+#include "io/script.h"
 #include "named.h"
 #include "why.h"
 
@@ -101,11 +104,18 @@ join(json_t *object, json_t *more)
 	return object;
 }
 
-/* Prints an answer with its head; takes body over. */
+/* An answer with its head; takes body over. */
+static json_t *
+headed(bool ok, json_t *body)
+{
+	return join(json_pack("{s:i, s:b}", "schema", REPORT_SCHEMA, "ok", ok), body);
+}
+
+/* Prints it; takes body over. */
 static char *
 finish(bool ok, json_t *body)
 {
-	json_t *whole = join(json_pack("{s:i, s:b}", "schema", REPORT_SCHEMA, "ok", ok), body);
+	json_t *whole = headed(ok, body);
 	char *out = whole != NULL ? json_dumps(whole, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
 	json_decref(whole);
@@ -203,6 +213,44 @@ instance_clients(const struct report_instance *ri)
 	    ri->reset_error != 0 ? text(strerror(ri->reset_error)) : json_null());
 }
 
+/* Counts of the words that count[0..n) has; all: also those that never were. */
+static json_t *
+counted(const uint32_t *count, int n, const char *(*word)(int), bool all)
+{
+	json_t *object = count != NULL ? json_object() : json_null();
+
+	for (int i = 0; count != NULL && i < n && object != NULL; i++) {
+		if ((all || count[i] > 0) &&
+		    json_object_set_new(object, word(i), json_integer(count[i])) != 0) {
+			json_decref(object);
+			object = NULL;
+		}
+	}
+	return object;
+}
+
+static const char *
+state_word(int s)
+{
+	return core_state_word((enum core_state)s);
+}
+
+static const char *
+reason_word(int r)
+{
+	return core_reason_word((enum core_reason)r);
+}
+
+/* What has happened since the start. */
+static json_t *
+instance_counts(const struct report_instance *ri)
+{
+	return json_pack("{s:I, s:o, s:o}", "announcement_errors",
+	    (json_int_t)ri->announcement_errors, "entered",
+	    counted(ri->entered, CORE_FAULT + 1, state_word, true), "released",
+	    counted(ri->released, WHY_REASONS, reason_word, false));
+}
+
 static json_t *
 instances(const struct report *r)
 {
@@ -213,9 +261,10 @@ instances(const struct report *r)
 		int index = wanted(r, i);
 
 		if (index != -1)
-			append(&all, join(join(join(instance_contract(r, conf, index),
-			                           instance_more(r, conf, index)),
-			                      instance_clients(&r->in->instance[index])),
+			append(&all, join(join(join(join(instance_contract(r, conf, index),
+			                                instance_more(r, conf, index)),
+			                           instance_clients(&r->in->instance[index])),
+			                      instance_counts(&r->in->instance[index])),
 			                 instance_why(r, conf, index)));
 	}
 	return all;
@@ -436,6 +485,61 @@ head(const struct report *r)
 	    "serial", (json_int_t)r->set->serial, "change", change(r));
 }
 
+/* Of the heartbeats, the peers' channel and the scripts, since the start. */
+static json_t *
+heartbeats(const struct heartbeat_io_counters *c)
+{
+	json_t *refused;
+
+	if (c == NULL)
+		return json_null();
+	refused = json_object();
+	for (int i = 0; i < HEARTBEAT_IO_REFUSALS; i++)
+		json_object_set_new(refused,
+		    heartbeat_io_refusal_word((enum heartbeat_io_refusal)i),
+		    json_integer((json_int_t)c->refused[i]));
+	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "sent", (json_int_t)c->sent, "send_errors",
+	    (json_int_t)c->send_errors, "received", (json_int_t)c->received, "accepted",
+	    (json_int_t)c->accepted, "refused", refused);
+}
+
+static json_t *
+channel(const struct channel_counters *c)
+{
+	if (c == NULL)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I}}", "guests",
+	    (json_int_t)c->guests, "answers", (json_int_t)c->answers, "calls", (json_int_t)c->calls,
+	    "calls_failed", (json_int_t)c->calls_failed, "refused", "stranger",
+	    (json_int_t)c->strangers, "crowded", (json_int_t)c->crowded, "unproven",
+	    (json_int_t)c->unproven, "late", (json_int_t)c->late);
+}
+
+static json_t *
+scripts(const struct script_counts *c, int queued)
+{
+	if (c == NULL)
+		return json_null();
+	return json_pack("{s:{s:I, s:I, s:I, s:I}, s:i}", "runs", "done", (json_int_t)c->done,
+	    "failed", (json_int_t)c->failed, "timed-out", (json_int_t)c->timed_out, "dropped",
+	    (json_int_t)c->dropped, "queued", queued);
+}
+
+static json_t *
+counters(const struct report *r)
+{
+	static const char digits[] = "0123456789abcdef";
+	char digest[2 * SVIP_DIGEST_LEN + 1] = "";
+
+	for (int i = 0; i < SVIP_DIGEST_LEN; i++) {
+		digest[2 * i] = digits[r->set->digest_all[i] >> 4];
+		digest[2 * i + 1] = digits[r->set->digest_all[i] & 0xf];
+	}
+	return json_pack("{s:I, s:s, s:o, s:o, s:o}", "time_ms", (json_int_t)r->in->wall_ms, "digest",
+	    digest, "heartbeats", heartbeats(r->in->heartbeats), "channel", channel(r->in->channel),
+	    "scripts", scripts(r->in->scripts, r->in->scripts_queued));
+}
+
 static json_t *
 history(const struct report *r)
 {
@@ -506,12 +610,19 @@ unknown_name(const struct report *r, enum ctl_command command)
 }
 
 static json_t *
+status(const struct report *r)
+{
+	return join(join(head(r), counters(r)), json_pack("{s:o, s:o, s:o}", "instances",
+	                                            instances(r), "sentinels", sentinels(r),
+	                                            "peers", peers(r)));
+}
+
+static json_t *
 body(const struct report *r, enum ctl_command command)
 {
 	switch (command) {
 	case CTL_STATUS:
-		return join(head(r), json_pack("{s:o, s:o, s:o}", "instances", instances(r),
-		                         "sentinels", sentinels(r), "peers", peers(r)));
+		return status(r);
 	case CTL_PEERS:
 		return join(head(r), json_pack("{s:o}", "peers", peers(r)));
 	case CTL_SENTINELS:
@@ -551,6 +662,14 @@ report_reply(const struct core *core, const struct settings *set, const struct r
 		return report_error("unknown-name", message);
 	}
 	return finish(true, body(&r, request->command));
+}
+
+struct json_t *
+report_status(const struct core *core, const struct settings *set, const struct report_input *in)
+{
+	const struct report r = { .core = core, .set = set, .in = in };
+
+	return headed(true, status(&r));
 }
 
 char *

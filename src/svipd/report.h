@@ -14,6 +14,10 @@
 #include "wire/ctl_request.h"
 
 struct history;
+struct json_t;
+struct heartbeat_io_counters;
+struct channel_counters;
+struct script_counts;
 
 enum { REPORT_SCHEMA = 1 };
 
@@ -36,6 +40,9 @@ struct report_sentinel {
 struct report_instance {
 	uint64_t conflicts;                    /* another MAC that spoke for one of its addresses */
 	uint64_t announcements;                /* frames sent */
+	uint64_t announcement_errors;          /* frames that the kernel would not send */
+	const uint32_t *entered;               /* changes of state, by the state after; NULL: not known */
+	const uint32_t *released;              /* holds that have ended, by their reason; NULL: not known */
 	uint64_t resets;                       /* connections of clients that were reset */
 	int reset_error;                       /* why they could not be, the last time: a positive errno */
 	const char *conflict;                  /* the last one: "10.0.0.50 at 02:00:00:00:00:01" */
@@ -53,6 +60,11 @@ struct report_input {
 	const struct report_sentinel *sentinel; /* settings->n_sentinels */
 	const struct report_instance *instance; /* core->conf.n_instances */
 	const struct history *history;
+	/* What has come and gone since the start; NULL: not known. */
+	const struct heartbeat_io_counters *heartbeats;
+	const struct channel_counters *channel;
+	const struct script_counts *scripts;
+	int scripts_queued;
 };
 
 /* The core's index of settings->instance[i]; -1: the core doesn't have it (yet). */
@@ -66,6 +78,10 @@ int report_index(const struct core *, const struct settings *, int i);
 /* Answers status, peers, sentinels, why, history, version and help. */
 char *report_reply(const struct core *, const struct settings *, const struct report_input *,
     const struct ctl_request *);
+
+/* The answer to status before it is printed, to be given back by json_decref(); NULL: out of memory. */
+struct json_t *report_status(
+    const struct core *, const struct settings *, const struct report_input *);
 
 /* {"ok":true,"message":…} */
 char *report_done(const char *message);

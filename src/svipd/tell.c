@@ -94,6 +94,10 @@ daemon_tell(const struct core_action *a)
 	h.epoch = in->kernel != KERNEL_CLEAR ? in->hold_epoch : named.epoch;
 	memcpy(h.name, s->conf.name, sizeof(h.name));
 	history_add(&d->history, &h);
+	if (a->from != a->to)
+		s->entered[a->to]++;
+	if (a->from == CORE_MASTER && a->to != CORE_MASTER)
+		s->released[a->reason]++;
 	if (a->from == a->to && a->reason == WHY_QUORUM_LOST_HELD)
 		log_warning("%s: no majority of the Sentinels, holding on all the same: on-quorum-loss = hold",
 		    s->conf.name);
