@@ -179,6 +179,9 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/reload.c \
 	%D%/svipd/report.c \
 	%D%/svipd/report.h \
+	%D%/svipd/rotate.c \
+	%D%/svipd/rotate.h \
+	%D%/svipd/rotating.c \
 	%D%/svipd/self.c \
 	%D%/svipd/sentence.c \
 	%D%/svipd/sentence.h \
@@ -215,8 +218,6 @@ libctl_a_SOURCES = \
 	%D%/svipctl/field.h \
 	%D%/svipctl/generate.c \
 	%D%/svipctl/generate.h \
-	%D%/svipctl/handover.c \
-	%D%/svipctl/handover.h \
 	%D%/svipctl/keygen.c \
 	%D%/svipctl/keygen.h \
 	%D%/svipctl/out.c \
@@ -224,6 +225,8 @@ libctl_a_SOURCES = \
 	%D%/svipctl/problem.c \
 	%D%/svipctl/show.c \
 	%D%/svipctl/show.h \
+	%D%/svipctl/steps.c \
+	%D%/svipctl/steps.h \
 	%D%/svipctl/wait.c \
 	%D%/svipctl/wait.h
 

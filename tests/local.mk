@@ -160,6 +160,7 @@ unit_tests = \
 	%D%/unit/test_rconn \
 	%D%/unit/test_replication_reply \
 	%D%/unit/test_report \
+	%D%/unit/test_rotate \
 	%D%/unit/test_rtnl_msg \
 	%D%/unit/test_script \
 	%D%/unit/test_sdnotify \
@@ -186,6 +187,7 @@ LDADD = $(ROOM_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_handover_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_metrics_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_report_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
+%C%_unit_test_rotate_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_spread_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_svipctl_LDADD = $(SVIPCTL_LIBS) $(CMOCKA_LIBS)
 %C%_unit_test_version_LDADD = $(SVIPD_LIBS) $(CMOCKA_LIBS)

@@ -55,7 +55,7 @@ verdict "hiredis is used as a codec, in wire and in the Redis connection, and by
     "$(only '(hiredis/)?(hiredis|read|async|sds)\.h' '(wire/[a-z_]+|io/(rconn|sentinel|local_redis)|svipctl/generate)\.[ch]' ;
     only '(hiredis/)?(async|adapters/.*)\.h' '-')"
 verdict "libsodium is used for seals, digests, keys and random numbers" \
-    "$(only 'sodium\.h' 'io/(seal|rkeep)\.c|svipd/(conf_?[a-z_]*|main)\.c|wire/[a-z_]+\.c|svipctl/[a-z_]+\.c')"
+    "$(only 'sodium\.h' 'io/(seal|rkeep)\.c|svipd/(conf_?[a-z_]*|main|rotating)\.c|wire/[a-z_]+\.c|svipctl/[a-z_]+\.c')"
 verdict "only clock.c reads a clock" \
     "$(cd "$src" && grep -rnE '\b(clock_gettime|gettimeofday|time|ev_now|ev_time)[[:space:]]*\(' . |
     grep -E '(clock_gettime|gettimeofday|[^a-z_.>]time|ev_time)[[:space:]]*\(' |

@@ -73,6 +73,7 @@ struct settings {
 	char key_file[SET_PATH_MAX];
 	int n_keys;                /* the first is used, both are accepted */
 	uint8_t key[SET_KEYS_MAX][SVIP_KEY_LEN];
+	uint32_t key_number[SET_KEYS_MAX]; /* "# key N" behind it, as `svipctl key rotate` writes it; 0: none */
 
 	svip_ms lease_ms;
 	svip_ms poll_ms;

@@ -291,17 +291,29 @@ take_question(struct talk *t)
 	free(text);
 }
 
-void
-channel_answer(uint32_t ticket, const uint8_t *body, size_t len)
+static void
+end_waiting(uint32_t ticket, uint8_t kind, const void *body, size_t len)
 {
 	for (int i = 0; i < CHANNEL_GUESTS_MAX; i++) {
 		struct talk *t = &ch.guest[i];
 
 		if (t->fd != -1 && t->phase == WAITING && t->ticket == ticket) {
-			give_answer(t, CHANNEL_ANSWER, body, len);
+			give_answer(t, kind, body, len);
 			return;
 		}
 	}
+}
+
+void
+channel_answer(uint32_t ticket, const uint8_t *body, size_t len)
+{
+	end_waiting(ticket, CHANNEL_ANSWER, body, len);
+}
+
+void
+channel_refuse(uint32_t ticket, const char *why)
+{
+	end_waiting(ticket, CHANNEL_REFUSAL, why, strlen(why));
 }
 
 static void

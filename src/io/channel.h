@@ -71,6 +71,8 @@ int channel_call(int node, enum channel_kind, const uint8_t *body, size_t len, u
 
 /* The answer that was to come later; not kept. Nobody waits for it any more: nothing happens. */
 void channel_answer(uint32_t ticket, const uint8_t *body, size_t len);
+/* The same with a text that says why there is no answer. */
+void channel_refuse(uint32_t ticket, const char *why);
 
 /* Ends every call (answered() says why) and every guest: other keys are about to be in force. */
 void channel_interrupt(const char *why);

@@ -193,18 +193,49 @@ seal_fingerprint(int key, const void *secret, size_t len, char out[SEAL_FINGERPR
 	return sodium_bin2hex(out, SEAL_FINGERPRINT_MAX, hash, (SEAL_FINGERPRINT_MAX - 1) / 2);
 }
 
+/* Below crypto_generichash_BYTES_MIN, yet made and tested: BLAKE2b-64 proper, no cut-off longer one. */
+static void
+hash64(const void *what, size_t len, uint8_t hash[8])
+{
+	int rc = crypto_generichash(hash, 8, what, len, NULL, 0);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+void
+seal_mark(const uint8_t key[SVIP_KEY_LEN], uint8_t mark[8])
+{
+	hash64(key, SVIP_KEY_LEN, mark);
+}
+
+void
+seal_parcel_keys(uint8_t public[SEAL_PARCEL_KEY_LEN], uint8_t secret[SEAL_PARCEL_KEY_LEN])
+{
+	crypto_box_keypair(public, secret);
+}
+
+bool
+seal_parcel(
+    const uint8_t public[SEAL_PARCEL_KEY_LEN], const uint8_t *bytes, size_t len, uint8_t *out)
+{
+	return crypto_box_seal(out, bytes, len, public) == 0;
+}
+
+bool
+seal_parcel_open(const uint8_t public[SEAL_PARCEL_KEY_LEN],
+    const uint8_t secret[SEAL_PARCEL_KEY_LEN], const uint8_t *in, size_t len, uint8_t *out)
+{
+	return len >= SEAL_PARCEL_MORE && crypto_box_seal_open(out, in, len, public, secret) == 0;
+}
+
 uint64_t
 seal_id64(const char *text)
 {
 	uint8_t hash[8];
 	uint64_t id = 0;
-	int rc;
 
-	/* Below crypto_generichash_BYTES_MIN, yet made and tested: BLAKE2b-64 proper, no cut-off
-	 * longer one. */
-	rc = crypto_generichash(hash, sizeof(hash), (const uint8_t *)text, strlen(text), NULL, 0);
-	assert(rc == 0);
-	(void)rc;
+	hash64(text, strlen(text), hash);
 	for (size_t i = 0; i < sizeof(hash); i++)
 		id = id << 8 | hash[i];
 	return id;

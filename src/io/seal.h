@@ -59,6 +59,20 @@ enum { SEAL_FINGERPRINT_MAX = 17 };
 const char *seal_fingerprint(
     int key, const void *secret, size_t len, char out[SEAL_FINGERPRINT_MAX]);
 
+/* What tells one key from another and says nothing about it: BLAKE2b of 8 bytes. Needs no seal_init(). */
+void seal_mark(const uint8_t key[SVIP_KEY_LEN], uint8_t mark[8]);
+
+/*
+ * A parcel that only who made the public key can open, and not who gets the nodes' key later: for a new key on its way (an X25519
+ * sealed box). It says nothing about who sent it. Needs no seal_init(). False: it isn't for this key, or is damaged.
+ */
+enum { SEAL_PARCEL_KEY_LEN = 32, SEAL_PARCEL_MORE = 48 };
+void seal_parcel_keys(uint8_t public[SEAL_PARCEL_KEY_LEN], uint8_t secret[SEAL_PARCEL_KEY_LEN]);
+bool seal_parcel(const uint8_t public[SEAL_PARCEL_KEY_LEN], const uint8_t *bytes, size_t len,
+    uint8_t *out); /* len + SEAL_PARCEL_MORE */
+bool seal_parcel_open(const uint8_t public[SEAL_PARCEL_KEY_LEN],
+    const uint8_t secret[SEAL_PARCEL_KEY_LEN], const uint8_t *in, size_t len, uint8_t *out);
+
 /* Keyless BLAKE2b of 8 bytes, read big-endian: cluster and instance ids. Needs no seal_init(). */
 uint64_t seal_id64(const char *text);
 

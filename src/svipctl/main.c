@@ -18,10 +18,10 @@
 #include "diff.h"
 #include "field.h"
 #include "generate.h"
-#include "handover.h"
 #include "keygen.h"
 #include "out.h"
 #include "show.h"
+#include "steps.h"
 #include "wire/metrics.h"
 #include "wire/nearest.h"
 
@@ -80,6 +80,8 @@ static const struct command commands[] = {
 	{ "config", "apply FILE", "take a file over on all nodes, or on none (--absent-ok NODE)", 1,
 	    2, 0, NULL, false },
 	{ "config", "rollback", "the same with what the last change has replaced", 1, 2, 0, NULL,
+	    false },
+	{ "key", "rotate", "another key on all nodes, while everything runs", 1, 1, 0, NULL,
 	    false },
 	{ "keygen", "[FILE]", "make a key, in a new file or on stdout", 0, 1, 0, NULL, false },
 	{ "version", "", "versions of svipctl and of the running svipd", 0, 0, LIMIT_S,
@@ -337,11 +339,19 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 	if (strcmp(c->name, "config") == 0)
 		return config(socket, json, n, arg);
 	if (strcmp(c->name, "handover") == 0) {
-		char line[LINE_MAX_BYTES];
+		char line[LINE_MAX_BYTES], progress[LINE_MAX_BYTES];
 
-		return make_line(c, n, arg, line) ? handover(socket, json, line, arg[0])
-		                                  : EXIT_USAGE;
+		if (!make_line(c, n, arg, line))
+			return EXIT_USAGE;
+		snprintf(progress, sizeof(progress), "handover %.64s progress", arg[0]);
+		return steps(socket, json, line, progress);
 	}
+	if (strcmp(c->name, "key") == 0 && strcmp(arg[0], "rotate") != 0) {
+		fprintf(stderr, "usage: svipctl key rotate\n");
+		return EXIT_USAGE;
+	}
+	if (strcmp(c->name, "key") == 0)
+		return steps(socket, json, "key-rotate", "key-rotate progress");
 	if (c->show == NULL)
 		return keygen(n > 0 ? arg[0] : NULL);
 	status = ask(c, socket, json, n, arg);

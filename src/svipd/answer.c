@@ -229,6 +229,14 @@ config_apply(const struct ctl_request *r, int fd)
 	return finish(j);
 }
 
+static char *
+key_rotate(const struct ctl_request *r)
+{
+	const char *why = r->progress ? NULL : daemon_rotate_start();
+
+	return why != NULL ? report_error("key-refused", why) : finish(daemon_rotate_json());
+}
+
 char *
 daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 {
@@ -257,6 +265,8 @@ daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 		return handover(&r);
 	case CTL_CONFIG_APPLY:
 		return config_apply(&r, caller->fd);
+	case CTL_KEY_ROTATE:
+		return key_rotate(&r);
 	case CTL_CLIENT_RECONFIG:
 		return client_reconfig(r.name);
 	case CTL_STATUS:

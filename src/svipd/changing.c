@@ -320,7 +320,7 @@ daemon_change_tick(void)
 	static const uint8_t none[VERSION_DIGEST_LEN];
 
 	if (settling || d->stopping || d->handing_over || daemon_handover_runs() ||
-	    !daemon_spread_idle())
+	    daemon_rotate_runs() || !daemon_spread_idle())
 		return;
 	if (over || (d->next != NULL && !settled && core_change_at(&d->core) <= clock_ms()))
 		settling = keeper_do(KEEPER_SETTLE, none, NULL, 0) == 0;

@@ -158,6 +158,14 @@ read_key(struct settings *s, const char *line, size_t len)
 	       got == SVIP_KEY_LEN && len == 2 * SVIP_KEY_LEN;
 }
 
+static uint32_t
+key_number(const char *comment)
+{
+	unsigned n = 0;
+
+	return sscanf(comment, "# key %9u", &n) == 1 ? n : 0;
+}
+
 static void
 read_keys(struct conf_loader *l, const struct conf_entry *e, const char *text)
 {
@@ -185,7 +193,8 @@ read_keys(struct conf_loader *l, const struct conf_entry *e, const char *text)
 			    line, e->value[0].text);
 			return;
 		}
-		s->n_keys += used > 0;
+		if (used > 0)
+			s->key_number[s->n_keys++] = key_number(text + hash);
 		text += len + (text[len] == '\n');
 	}
 	if (s->n_keys == 0)

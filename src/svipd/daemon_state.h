@@ -151,6 +151,15 @@ void daemon_spread_answered(uint32_t call, const uint8_t *body, size_t len, cons
 const char *daemon_spread_apply(int fd, int n_absent, const char *const *absent);
 struct json_t *daemon_spread_json(void);
 
+/* Another key for all nodes (rotating.c). start: NULL, or why not. asked: NULL when it is or will be answered, or why not. */
+const char *daemon_rotate_start(void);
+struct json_t *daemon_rotate_json(void);
+bool daemon_rotate_runs(void);
+const char *daemon_rotate_asked(const struct channel_question *);
+void daemon_rotate_answered(
+    int node, uint32_t call, const uint8_t *body, size_t len, const char *why);
+bool daemon_rotate_kept(const struct keeper_answer *);
+
 /* The answer to a question that changes nothing (malloc'd JSON). */
 struct ctl_request;
 char *daemon_report(const struct ctl_request *);

@@ -97,32 +97,33 @@ write_all(int fd)
 	return true;
 }
 
+/* What was sent, as `path`, with owner and mode of what it will replace. */
 static int
-write_new(void)
+write_beside(const char *path, const char *replaced)
 {
 	struct stat st;
 	bool fine;
 	int fd, error;
 
-	if (stat(h.file, &st) != 0)
-		return fail(errno, "%s: %s", h.file, strerror(errno));
-	if (unlink(h.new) != 0 && errno != ENOENT)
-		return fail(errno, "%s: can't be removed: %s", h.new, strerror(errno));
-	fd = open(h.new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (stat(replaced, &st) != 0)
+		return fail(errno, "%s: %s", replaced, strerror(errno));
+	if (unlink(path) != 0 && errno != ENOENT)
+		return fail(errno, "%s: can't be removed: %s", path, strerror(errno));
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return fail(errno, "%s: can't be made: %s%s", h.new, strerror(errno),
+		return fail(errno, "%s: can't be made: %s%s", path, strerror(errno),
 		    errno == EACCES ? " (svipd's user must be able to write the folder)" : "");
-	fine = write_all(fd);
-	/* As readable as it was. Only root can give a file away. */
+	/* As readable as it was. Only root can give a file away, and can't do anything with it after that. */
+	fine = write_all(fd) && fchmod(fd, st.st_mode & 0777) == 0;
 	if (fine && fchown(fd, st.st_uid, st.st_gid) != 0 && errno != EPERM)
 		fine = false;
-	fine = fine && fchmod(fd, st.st_mode & 0777) == 0 && fsync(fd) == 0;
+	fine = fine && fsync(fd) == 0;
 	error = errno;
 	close(fd);
 	if (fine)
 		return 0;
-	unlink(h.new);
-	return fail(error, "%s: can't be written: %s", h.new, strerror(error));
+	unlink(path);
+	return fail(error, "%s: can't be written: %s", path, strerror(error));
 }
 
 /* What only who edits the file on this host may change. */
@@ -178,7 +179,7 @@ stage(const struct order *o, int fd)
 	version_read(h.text, h.len, &v);
 	if (v.serial == 0 || v.edited || memcmp(v.digest, o->digest, sizeof(v.digest)) != 0)
 		return fail(EINVAL, "the text isn't what its first line says");
-	rc = write_new();
+	rc = write_beside(h.new, h.file);
 	if (rc != 0)
 		return rc;
 	rc = judge_new();
@@ -188,12 +189,12 @@ stage(const struct order *o, int fd)
 }
 
 static int
-sync_folder(void)
+sync_folder(const char *file)
 {
 	char path[PATH_MAX];
 	int fd, rc;
 
-	snprintf(path, sizeof(path), "%s", h.file);
+	snprintf(path, sizeof(path), "%s", file);
 	strrchr(path, '/')[1] = '\0';
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -220,7 +221,7 @@ settle(void)
 {
 	if (unlink(h.before) != 0 && errno != ENOENT)
 		return fail(errno, "%s: can't be removed: %s", h.before, strerror(errno));
-	return sync_folder();
+	return sync_folder(h.file);
 }
 
 static int
@@ -238,12 +239,60 @@ commit(const struct order *o)
 	rc = o->what == KEEPER_CHANGE ? keep_as(h.before) : 0;
 	/* On the disk before FILE is another one. */
 	if (rc == 0 && o->what == KEEPER_CHANGE)
-		rc = sync_folder();
+		rc = sync_folder(h.file);
 	if (rc == 0)
 		rc = keep_as(h.old);
 	if (rc == 0 && rename(h.new, h.file) != 0)
 		rc = fail(errno, "%s: can't be replaced: %s", h.file, strerror(errno));
-	return rc != 0 ? rc : sync_folder();
+	return rc != 0 ? rc : sync_folder(h.file);
+}
+
+/* The daemon's word alone is no key: the text is read as one before it takes the place of what works. */
+static bool
+are_keys(void)
+{
+	char digits[2 * SVIP_KEY_LEN + 1];
+	unsigned number;
+	int n = 0, used;
+
+	for (const char *at = h.text; *at != '\0'; at += used, n++) {
+		used = 0;
+		if (sscanf(at, "%64[0-9a-f] # key %9u\n%n", digits, &number, &used) != 2 ||
+		    used == 0 || strlen(digits) != 2 * SVIP_KEY_LEN)
+			return false;
+	}
+	return n >= 1 && n <= SET_KEYS_MAX;
+}
+
+static int
+keep_keys(int fd)
+{
+	char file[PATH_MAX], new[PATH_MAX + 8];
+	struct conf_host host;
+	struct settings *set;
+	int rc = take_text(fd);
+
+	if (rc != 0)
+		return rc;
+	h.text[h.len] = '\0';
+	if (!are_keys())
+		return fail(EINVAL, "these are no keys");
+	host_look(&host);
+	host.may_leave = true;
+	set = conf_load(h.file, &host, &h.report);
+	if (set == NULL)
+		return fail(EINVAL, "%s: has faults: svipd -t says which", h.file);
+	if (realpath(set->key_file, file) == NULL)
+		rc = fail(errno, "%s: %s", set->key_file, strerror(errno));
+	settings_free(set);
+	if (rc != 0)
+		return rc;
+	snprintf(new, sizeof(new), "%s.new", file);
+	rc = write_beside(new, file);
+	if (rc == 0 && rename(new, file) != 0)
+		rc = fail(errno, "%s: can't be replaced: %s", file, strerror(errno));
+	explicit_bzero(h.text, h.len);
+	return rc != 0 ? rc : sync_folder(file);
 }
 
 static int
@@ -270,6 +319,9 @@ carry_out(const struct order *o, int fd)
 			break;
 		case KEEPER_SETTLE:
 			rc = settle();
+			break;
+		case KEEPER_KEYS:
+			rc = keep_keys(fd);
 			break;
 		case KEEPER_DISCARD:
 			rc = discard();
@@ -477,7 +529,7 @@ keeper_do(
 	if (k.busy)
 		return -EBUSY;
 	memcpy(o.digest, digest, sizeof(o.digest));
-	if (what == KEEPER_STAGE) {
+	if (what == KEEPER_STAGE || what == KEEPER_KEYS) {
 		fd = wrap(text, len);
 		if (fd < 0)
 			return fd;

@@ -25,6 +25,7 @@ enum keeper_order {
 	KEEPER_COMMIT,  /* FILE.new, of that digest, takes FILE's place */
 	KEEPER_CHANGE,  /* the same, and FILE stays as FILE.before */
 	KEEPER_SETTLE,  /* no FILE.before any more */
+	KEEPER_KEYS,    /* the text takes the place of FILE's key-file */
 	KEEPER_DISCARD, /* no FILE.new any more */
 };
 
@@ -45,7 +46,7 @@ void keeper_init(struct ev_loop *, keeper_done *, void *ctx);
 void keeper_fini(void);
 
 /* One order at a time: -EBUSY while the answer to the last one hasn't come; -EPIPE when the helper is gone. Otherwise done is
- * called later, once. The text (KEEPER_STAGE) is copied; the digest is that of its version. Never blocks. */
+ * called later, once. The text (KEEPER_STAGE, KEEPER_KEYS) is copied; the digest is that of its version. Never blocks. */
 int keeper_do(
     enum keeper_order, const uint8_t digest[VERSION_DIGEST_LEN], const char *text, size_t len);
 

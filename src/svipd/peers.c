@@ -151,6 +151,11 @@ on_asked(void *ctx, const struct channel_question *q, char **text, size_t *len)
 	}
 	if (q->kind == CHANNEL_ASK)
 		return answer(q, text, len);
+	if (q->kind == CHANNEL_KEYS) {
+		const char *why = daemon_rotate_asked(q);
+
+		return why != NULL ? refuse(text, len, why) : CHANNEL_LATER;
+	}
 	if (q->kind != CHANNEL_CONFIG)
 		return refuse(text, len, "svipd " PACKAGE_VERSION " does not know this question");
 	*text = shown(q->key, len);
@@ -206,6 +211,7 @@ on_answered(void *ctx, int node, uint32_t id, const uint8_t *body, size_t len, c
 
 	(void)ctx;
 	daemon_spread_answered(id, body, len, why);
+	daemon_rotate_answered(node, id, body, len, why);
 	if (call_answered(&c->call, id, why))
 		compare(c, body, len);
 	if (!call_answered(&q->call, id, why))

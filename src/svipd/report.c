@@ -638,6 +638,7 @@ body(const struct report *r, enum ctl_command command)
 	case CTL_CONFIG_DIFF:
 	case CTL_CLUSTER:
 	case CTL_CONFIG_APPLY:
+	case CTL_KEY_ROTATE:
 	case CTL_CHECK:
 	case CTL_RELOAD:
 	case CTL_MAINTENANCE:

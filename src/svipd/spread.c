@@ -225,6 +225,7 @@ kept_for_peer(struct spread *s, const struct keeper_answer *a)
 		return;
 	case KEEPER_CHANGE: /* never ordered here: how a commit is made is ops->keep()'s business */
 	case KEEPER_SETTLE:
+	case KEEPER_KEYS:
 		return;
 	}
 }

@@ -74,7 +74,7 @@ static void
 on_kept(void *ctx, const struct keeper_answer *a)
 {
 	(void)ctx;
-	if (!daemon_change_kept(a))
+	if (!daemon_change_kept(a) && !daemon_rotate_kept(a))
 		spread_kept(&s, a, clock_ms());
 }
 

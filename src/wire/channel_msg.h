@@ -36,6 +36,7 @@ enum channel_kind {
 	CHANNEL_DISCARD,      /* somebody hasn't: its digest */
 	CHANNEL_FETCH,        /* what is in the file there? No body */
 	CHANNEL_ASK,          /* a question of svipctl's: its line; the answer is the same JSON */
+	CHANNEL_KEYS,         /* no body: what are the keys there? Else: have these (svipd/rotate.h) */
 	CHANNEL_ANSWER = 128, /* the body is what was asked for */
 	CHANNEL_REFUSAL,      /* the body says why not: a text */
 };

@@ -36,6 +36,8 @@ static const struct {
 	[CTL_CONFIG_APPLY] = { { "config-apply", "[progress|NODE...]",
 	                           "take the file that comes along over on all nodes", true },
 	    0, 7 },
+	[CTL_KEY_ROTATE] = { { "key-rotate", "[progress]", "another key, on all nodes", true }, 0,
+	    1 },
 	[CTL_CLIENT_RECONFIG] = { { "client-reconfig",
 	                              "NAME ROLE STATE FROM-IP FROM-PORT TO-IP TO-PORT",
 	                              "a hint to ask the Sentinels now", false },
@@ -189,6 +191,10 @@ ctl_request_parse(const char *line, struct ctl_request *r, struct ctl_error *err
 		if (!read_handover(r))
 			return bad(err, "bad-request",
 			    "usage: handover NAME [SECONDS], from 1 to 60 of them");
+	} else if (r->command == CTL_KEY_ROTATE) {
+		r->progress = strcmp(r->arg[0], "progress") == 0;
+		if (r->n_args > 0 && !r->progress)
+			return bad(err, "bad-request", "usage: key-rotate [progress]");
 	} else if (r->n_args > 0) {
 		r->name = r->arg[0];
 		r->progress = r->command == CTL_CONFIG_APPLY && strcmp(r->name, "progress") == 0;

@@ -24,6 +24,7 @@ enum ctl_command {
 	CTL_MAINTENANCE,     /* on|off; changes */
 	CTL_HANDOVER,        /* NAME [SECONDS|progress]; changes */
 	CTL_CONFIG_APPLY,    /* [progress|NODE...]: a file comes along; the nodes that may be missing; changes */
+	CTL_KEY_ROTATE,      /* [progress]; changes */
 	CTL_CLIENT_RECONFIG, /* Sentinel's seven arguments; a mere hint */
 	CTL_VERSION,
 	CTL_HELP,
@@ -54,7 +55,7 @@ struct ctl_request {
 	    *name;     /* NAME, or the master's name of client-reconfig: arg[0]; NULL: not given */
 	bool on;       /* maintenance on */
 	int seconds;   /* of handover; 0: not given */
-	bool progress; /* of handover, cluster, config-diff and config-apply: only tell of the one there is */
+	bool progress; /* of handover, cluster, config-diff, config-apply and key-rotate: only tell of the one there is */
 };
 
 /* Why a line is no request. word is of the closed list in svipctl(8): "unknown-command", "bad-request". */

@@ -138,6 +138,9 @@ configurations_are_applied_by_who_may_change_something(void **state)
 	(void)state;
 	assert_true(ctl_request_parse("config-apply", &r, &err) && !r.progress && r.n_args == 0);
 	assert_true(ctl_request_parse("config-apply progress", &r, &err) && r.progress);
+	assert_true(ctl_request_parse("key-rotate", &r, &err) && !r.progress);
+	assert_true(ctl_request_parse("key-rotate progress", &r, &err) && r.progress);
+	assert_false(ctl_request_parse("key-rotate now", &r, &err));
 	assert_true(ctl_request_parse("config-apply 10.0.0.1 10.0.0.2", &r, &err) &&
 	            r.n_args == 2 && !r.progress);
 	assert_false(ctl_request_permitted(&r, 1000, 990));

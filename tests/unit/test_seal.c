@@ -275,6 +275,36 @@ ids_are_blake2b_of_64_bits(void **state)
 }
 
 static void
+a_parcel_is_for_one_only(void **state)
+{
+	uint8_t public[2][SEAL_PARCEL_KEY_LEN], secret[2][SEAL_PARCEL_KEY_LEN];
+	uint8_t text[5] = "hello", parcel[5 + SEAL_PARCEL_MORE], out[5];
+
+	(void)state;
+	seal_parcel_keys(public[0], secret[0]);
+	seal_parcel_keys(public[1], secret[1]);
+	assert_true(seal_parcel(public[0], text, sizeof(text), parcel));
+	assert_true(seal_parcel_open(public[0], secret[0], parcel, sizeof(parcel), out));
+	assert_memory_equal(out, text, sizeof(text));
+	assert_false(seal_parcel_open(public[1], secret[1], parcel, sizeof(parcel), out));
+	assert_false(seal_parcel_open(public[0], secret[0], parcel, SEAL_PARCEL_MORE - 1, out));
+	parcel[sizeof(parcel) - 1] ^= 1;
+	assert_false(seal_parcel_open(public[0], secret[0], parcel, sizeof(parcel), out));
+}
+
+static void
+a_mark_tells_keys_apart(void **state)
+{
+	uint8_t key[SVIP_KEY_LEN] = { 1 }, mark[2][8];
+
+	(void)state;
+	seal_mark(key, mark[0]);
+	key[SVIP_KEY_LEN - 1] = 1;
+	seal_mark(key, mark[1]);
+	assert_memory_not_equal(mark[0], mark[1], 8);
+}
+
+static void
 random_numbers_differ_and_are_not_zero(void **state)
 {
 	uint64_t a = seal_random64(), b = seal_random64();
@@ -298,6 +328,8 @@ main(void)
 		cmocka_unit_test(without_a_key_nothing_starts_and_nothing_is_accepted),
 		cmocka_unit_test(a_refused_change_leaves_the_keys_in_force),
 		cmocka_unit_test(ids_are_blake2b_of_64_bits),
+		cmocka_unit_test(a_parcel_is_for_one_only),
+		cmocka_unit_test(a_mark_tells_keys_apart),
 		cmocka_unit_test(random_numbers_differ_and_are_not_zero),
 	};
 

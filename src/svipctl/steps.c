@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asks until the handover has ended; each step is printed once. Ending this program does not end the handover. */
-#include "handover.h"
+/* Asks until it has ended; each step is printed once. Ending this program ends nothing in svipd. */
+#include "steps.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -12,8 +12,8 @@
 #include "wait.h"
 
 enum { DONE, FAILED, USAGE };
-/* svipd's own limit is 60 s at most. */
-enum { LIMIT_MS = 70000, LINE_MAX_BYTES = 128 };
+/* svipd's own limits are 60 s at most. */
+enum { LIMIT_MS = 70000 };
 
 static enum out_colour
 colour_of(const char *step)
@@ -61,9 +61,9 @@ judge(const json_t *answer, bool json)
 }
 
 int
-handover(const char *socket, bool json, const char *line, const char *name)
+steps(const char *socket, bool json, const char *line, const char *progress)
 {
-	char why[CLIENT_WHY_MAX], progress[LINE_MAX_BYTES], *text;
+	char why[CLIENT_WHY_MAX], *text;
 	struct printed printed = { .n = 0 };
 	const struct wait w = { .line = line,
 		.progress = progress,
@@ -75,7 +75,6 @@ handover(const char *socket, bool json, const char *line, const char *name)
 	int status;
 
 	out_init(&printed.o);
-	snprintf(progress, sizeof(progress), "handover %s progress", name);
 	answer = wait_for_end(socket, &w, &text, why);
 	if (text == NULL) {
 		fprintf(stderr, "svipctl: %s\n", why);
