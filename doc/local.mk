@@ -8,4 +8,6 @@ dist_doc_DATA += \
 	%D%/PROTOCOL.md \
 	%D%/RESULTS.md \
 	%D%/SAFETY.md \
+	%D%/alerts.yml \
+	%D%/grafana.json \
 	%D%/svip.lua

@@ -81,6 +81,7 @@ libio_a_SOURCES = \
 	%D%/io/heartbeat_socket.h \
 	%D%/io/holds.c \
 	%D%/io/holds.h \
+	%D%/io/http.h \
 	%D%/io/local_redis.c \
 	%D%/io/local_redis.h \
 	%D%/io/log.c \
@@ -127,6 +128,13 @@ libio_a_SOURCES = \
 	%D%/io/vip.c \
 	%D%/io/vip.h
 
+# Whoever doesn't want the library and what comes with it: ./configure --without-http.
+if HTTP
+libio_a_SOURCES += %D%/io/http.c
+else
+libio_a_SOURCES += %D%/io/http_none.c
+endif
+
 # The daemon without its main, for the tests of its parts.
 libdaemon_a_SOURCES = \
 	%D%/svipd/answer.c \
@@ -163,6 +171,7 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/hands.h \
 	%D%/svipd/expedite.c \
 	%D%/svipd/expedite.h \
+	%D%/svipd/exporter.c \
 	%D%/svipd/handing.c \
 	%D%/svipd/handover.c \
 	%D%/svipd/handover.h \
@@ -194,7 +203,7 @@ libdaemon_a_SOURCES = \
 	%D%/svipd/why_next.c
 
 ROOM_LIBS = libio.a libcore.a libwire.a $(EV_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(MNL_LIBS) $(NFTNL_LIBS) \
-	$(SODIUM_LIBS) $(CAPNG_LIBS)
+	$(SODIUM_LIBS) $(CAPNG_LIBS) $(MICROHTTPD_LIBS)
 SVIPD_LIBS = libdaemon.a $(ROOM_LIBS) $(CONFUSE_LIBS)
 
 sbin_PROGRAMS += svipd

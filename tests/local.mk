@@ -21,6 +21,9 @@ TESTS += %D%/smoke.sh
 %D%/smoke.log: %D%/smoke/hands
 %C%_smoke_hands_LDADD = $(ROOM_LIBS)
 
+# What doc/alerts.yml must find, for promtool.
+EXTRA_DIST += %D%/metrics/alerts_test.yml
+
 # The packet filter's lease.
 dist_check_SCRIPTS += %D%/fence.sh
 EXTRA_DIST += %D%/smoke/fence.py

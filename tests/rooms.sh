@@ -36,7 +36,7 @@ only()
 C='(assert|ctype|errno|inttypes|limits|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|strings)\.h'
 OWN='[a-z_]+\.h'
 
-echo 1..12
+echo 1..13
 verdict "core includes the vocabulary, itself and pure C only" \
     "$(includes core | grep -vE ":(svip/[a-z_]+\.h|core/[a-z_]+\.h|$OWN)\$";
     includes core | grep -E ':(stdio|stdlib|time|unistd|errno|ev|math)\.h$')"
@@ -50,6 +50,7 @@ verdict "the vocabulary includes the C library and netinet/in.h only" \
     "$(cd "${srcdir:-.}/include" && grep -rHoE '#[[:space:]]*include[[:space:]]*[<"][^>"]+' svip |
     sed -E 's/:.*[<"]/:/' | grep -vE ":($C|netinet/in\.h|svip/[a-z_]+\.h)\$")"
 verdict "libconfuse is the configuration's" "$(only 'confuse\.h' 'svipd/conf[a-z_]*\.[ch]')"
+verdict "libmicrohttpd is http's" "$(only 'microhttpd\.h' 'io/http\.c')"
 verdict "libcap-ng is priv's" "$(only 'cap-ng\.h|sys/capability\.h' 'io/priv\.c')"
 verdict "hiredis is used as a codec, in wire and in the Redis connection, and by svipctl" \
     "$(only '(hiredis/)?(hiredis|read|async|sds)\.h' '(wire/[a-z_]+|io/(rconn|sentinel|local_redis)|svipctl/generate)\.[ch]' ;

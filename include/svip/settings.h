@@ -102,6 +102,7 @@ struct settings {
 	char user[SVIP_NAME_MAX];
 	char group_name[SVIP_NAME_MAX];
 	enum set_loglevel log_level;
+	struct svip_host metrics;  /* where they are read over HTTP, a numeric address; port 0: nowhere */
 
 	uint64_t serial;
 	int n_absent;              /* nodes that may be missing while it comes into force: wire/version.h */

@@ -159,6 +159,7 @@ static void
 put_all(const struct settings *s, const struct set_instance *const *v, bool host, FILE *to)
 {
 	static const char *const levels[] = { "error", "warning", "notice", "info", "debug" };
+	char text[SVIP_TEXT_MAX];
 
 	put_string(to, "cluster", s->cluster);
 	put_lists(s, to);
@@ -193,6 +194,8 @@ put_all(const struct settings *s, const struct set_instance *const *v, bool host
 	put_string(to, "user", s->user);
 	put_string(to, "group", s->group_name);
 	put_string(to, "script-user", s->script_user);
+	if (s->metrics.port != 0)
+		fprintf(to, "metrics-listen = \"%s\"\n", svip_host_text(&s->metrics, text));
 }
 
 static void

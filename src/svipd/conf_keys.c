@@ -46,6 +46,7 @@ static const struct conf_key keys[] = {
 	{ "user", CONF_GLOBAL, false, NULL },
 	{ "group", CONF_GLOBAL, false, NULL },
 	{ "log-level", CONF_GLOBAL, false, "info" },
+	{ "metrics-listen", CONF_GLOBAL, false, NULL },
 	{ "include", CONF_GLOBAL, true, NULL },
 	{ "interface", CONF_VIP, false, NULL },
 	{ "address", CONF_VIP, true, NULL },

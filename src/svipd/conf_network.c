@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Heartbeats' and announcements' keys into settings. Opens nothing. */
+/* The keys of heartbeats, announcements and metrics into settings. Opens nothing. */
 #include <string.h>
 
 #include "conf_in.h"
@@ -148,9 +148,28 @@ read_arp(struct conf_loader *l)
 		read_step(l, e, &e->value[i]);
 }
 
+static void
+read_metrics(struct conf_loader *l)
+{
+	const struct conf_entry *e;
+	const struct conf_value *v = conf_one(&l->tree->global, "metrics-listen", &e);
+	struct svip_addr a;
+	struct svip_host h;
+
+	if (v == NULL)
+		return;
+	if (!svip_host_parse(v->text, 0, &h) || !svip_host_addr(&h, &a) || h.port == 0)
+		conf_wrong(l, e, v, "is not ADDRESS:PORT or [IPv6]:PORT");
+	else if (is_multicast(&a))
+		conf_wrong(l, e, v, "is a multicast address");
+	else
+		l->set->metrics = h;
+}
+
 void
 conf_network_read(struct conf_loader *l)
 {
+	read_metrics(l);
 	read_heartbeats(l);
 	read_arp(l);
 }

@@ -313,6 +313,7 @@ on_beat(struct ev_loop *loop, ev_timer *w, int revents)
 	send_heartbeats();
 	daemon_spread_tick();
 	daemon_change_tick();
+	daemon_metrics_tick();
 }
 
 static void
@@ -601,6 +602,7 @@ daemon_start(void)
 	send_heartbeats();
 	last_turn = clock_ms(); /* the start isn't a turn of the loop */
 	daemon_spread_start();
+	daemon_metrics_tick();
 	sdnotify_send("READY=1");
 	daemon_check();
 }
@@ -691,6 +693,7 @@ void
 daemon_fini(void)
 {
 	selftest_fini();
+	daemon_metrics_fini();
 	daemon_handing_fini();
 	daemon_spread_fini();
 	/* What the kernel keeps though it shouldn't stays fenced. */

@@ -167,6 +167,10 @@ char *daemon_report(const struct ctl_request *);
 /* The same to status before it is printed, to be given back by json_decref(); NULL: out of memory. */
 struct json_t *daemon_status_json(void);
 
+/* Metrics over HTTP (exporter.c): listens where the settings want it, if it can. fini: no more. */
+void daemon_metrics_tick(void);
+void daemon_metrics_fini(void);
+
 /* The answer to one line on the control socket (malloc'd JSON). */
 struct control_caller;
 char *daemon_answer(void *ctx, const struct control_caller *, const char *line);

@@ -59,7 +59,7 @@ every_key_is_read(void **state)
 	            "lease = 1s poll = 250ms guard = 3s clock-drift = 0.1234% heartbeat = 1s\n"
 	            "multicast = \"239.1.2.3:9999\" unicast = no ttl-min = 64 on-quorum-loss = "
 	            "hold observe = yes handover-on-stop = on expedite-failover = 1s on-conflict = yield-and-fault reset-connections = off\n"
-	            "redis = 7000 announce = r.example.com notify-timeout = 1m log-level = debug\n"
+	            "redis = 7000 announce = r.example.com notify-timeout = 1m log-level = debug metrics-listen = \"[::1]:9478\"\n"
 	            "/* over\n two lines { \" */ arp { at = { 0s, 2s } refresh = 0s }\n"
 	            "vip a { interface = eth0 address = 10.0.1.1 }\n"
 	            "vip b\n{ on-conflict = defend reset-connections = on interface = eth0 address = { 10.0.1.3/24, 2001:db8::5, 10.0.1.2 }\n"
@@ -85,6 +85,7 @@ every_key_is_read(void **state)
 	assert_int_equal(s->ttl_min, 64);
 	assert_int_equal(s->script_timeout_ms, 60000);
 	assert_int_equal(s->log_level, SET_LOG_DEBUG);
+	assert_string_equal(svip_host_text(&s->metrics, text), "[::1]:9478");
 	assert_int_equal(s->arp.n_steps, 2);
 	assert_int_equal(s->arp.refresh_ms, 0);
 	assert_int_equal(s->n_instances, 2);
@@ -185,6 +186,12 @@ static const struct {
 	{ "multicast = off unicast = off",
 	    "svipd.conf:9: multicast: multicast and unicast are both off" },
 	{ "unicast = maybe", "svipd.conf:9: unicast: \"maybe\" is neither on nor off" },
+	{ "metrics-listen = 9478",
+	    "svipd.conf:9: metrics-listen: \"9478\" is not ADDRESS:PORT or [IPv6]:PORT" },
+	{ "metrics-listen = 127.0.0.1",
+	    "svipd.conf:9: metrics-listen: \"127.0.0.1\" is not ADDRESS:PORT or [IPv6]:PORT" },
+	{ "metrics-listen = 239.0.0.1:9478",
+	    "svipd.conf:9: metrics-listen: \"239.0.0.1:9478\" is a multicast address" },
 	{ "ttl-min = 256", "svipd.conf:9: ttl-min: \"256\" is not a whole number from 1 to 255" },
 	{ "on-quorum-loss = keep", "svipd.conf:9: on-quorum-loss: \"keep\" is neither" },
 	{ "reset-connections = perhaps", "svipd.conf:9: reset-connections: \"perhaps\"" },

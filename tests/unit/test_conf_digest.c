@@ -82,6 +82,7 @@ digests_show_what_differs(void **state)
 		{ "sentinel-password-file = /DIR/pass", "a" },
 		/* another on each host */
 		{ "announce = redis1:6379", "" },
+		{ "metrics-listen = 127.0.0.1:9478", "" },
 		{ "user = nobody", "" },
 		{ "script-user = nobody", "" },
 	};
@@ -122,7 +123,7 @@ the_canonical_form_is_read_as_the_same(void **state)
 {
 	static const char text[] = BASE_TEXT
 	    "lease = 1s clock-drift = 0.0512% multicast = 239.0.0.1:7 notify-timeout = 1s observe "
-	    "= on\n"
+	    "= on metrics-listen = 10.0.0.11:9478\n"
 	    "sentinel-user = w sentinel-password-file = /DIR/pass announce = nat ttl-min = 3\n"
 	    "arp { at = { 0s, 1s } refresh = 0s }\n"
 	    "vip a { interface = e1 address = { 2001:db8::1/64, 10.0.1.1/24 } redis = 10.0.0.99:3 "
