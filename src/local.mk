@@ -227,6 +227,8 @@ libctl_a_SOURCES = \
 	%D%/svipctl/field.h \
 	%D%/svipctl/generate.c \
 	%D%/svipctl/generate.h \
+	%D%/svipctl/health.c \
+	%D%/svipctl/health.h \
 	%D%/svipctl/keygen.c \
 	%D%/svipctl/keygen.h \
 	%D%/svipctl/out.c \

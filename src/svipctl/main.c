@@ -18,6 +18,7 @@
 #include "diff.h"
 #include "field.h"
 #include "generate.h"
+#include "health.h"
 #include "keygen.h"
 #include "out.h"
 #include "show.h"
@@ -65,6 +66,9 @@ static const struct command commands[] = {
 	    show_metrics, false },
 	{ "check", "", "test what this kernel and network grant; exits 0 ok, 1 degraded, 2 missing",
 	    0, 0, LIMIT_S, show_message, false },
+	{ "health", "",
+	    "a verdict for monitoring; exits 0 ok, 1 warning, 2 critical, 3 unknown", 0, 0, LIMIT_S,
+	    show_message, false },
 	{ "reload", "", "read the configuration again: all of it or nothing", 0, 0, RELOAD_LIMIT_S,
 	    show_message, false },
 	{ "maintenance", "on|off", "keep this node from taking, or end that", 1, 1, LIMIT_S,
@@ -336,6 +340,8 @@ run(const struct command *c, const char *socket, bool json, int n, char **arg)
 	}
 	if (strcmp(c->name, "check") == 0)
 		return check(socket, json);
+	if (strcmp(c->name, "health") == 0)
+		return health(socket, json);
 	if (strcmp(c->name, "config") == 0)
 		return config(socket, json, n, arg);
 	if (strcmp(c->name, "handover") == 0) {

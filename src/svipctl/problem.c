@@ -6,12 +6,13 @@
 #include "field.h"
 #include "show.h"
 
-enum { PROBLEMS_MAX = 8, TEXT_MAX = 1280 };
+enum { PROBLEMS_MAX = 8, CONFLICT_RECENT_MS = 600000 };
 
 /* Written one after the other; what is above the limit is only counted. */
 struct problems {
 	const struct out *out;
 	int written, more;
+	struct show_worst worst;
 };
 
 static void problem(struct problems *, enum out_colour, const char *next, const char *fmt, ...)
@@ -20,17 +21,21 @@ static void problem(struct problems *, enum out_colour, const char *next, const 
 static void
 problem(struct problems *p, enum out_colour colour, const char *next, const char *fmt, ...)
 {
-	char text[TEXT_MAX];
+	char text[SHOW_PROBLEM_MAX];
 	va_list ap;
 
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (p->worst.colour == OUT_PLAIN || (colour == OUT_BAD && p->worst.colour == OUT_WARN)) {
+		p->worst.colour = colour;
+		memcpy(p->worst.text, text, sizeof(text));
+	}
 	if (p->written == PROBLEMS_MAX) {
 		p->more++;
 		return;
 	}
 	p->written++;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	out_wrap(p->out, colour, "! ", text);
 	if (next != NULL && next[0] != '\0')
 		out_wrap(p->out, OUT_DIM, "  next: ", next);
@@ -54,7 +59,7 @@ about_instance(struct problems *p, const json_t *in)
 	else if (field_text(in, "holder", NULL) == NULL && strcmp(state, "master") != 0)
 		problem(
 		    p, OUT_BAD, next, "%s is held by no node that this one hears; %s", name, why);
-	if (conflicts > 0)
+	if (conflicts > 0 && field_int(in, "conflict_ms", 0) < CONFLICT_RECENT_MS)
 		problem(p, OUT_BAD, "find the host with that address: see the log",
 		    "%s: another host answered for an address, %" JSON_INTEGER_FORMAT
 		    " time%s (last: %s)",
@@ -136,9 +141,9 @@ about_peer(struct problems *p, const json_t *peer)
 }
 
 void
-show_problems(const struct out *o, const json_t *answer)
+show_problems(const struct out *o, const json_t *answer, struct show_worst *worst)
 {
-	struct problems p = { .out = o };
+	struct problems p = { .out = o, .worst = { .colour = OUT_PLAIN } };
 	const json_t *x;
 	size_t i;
 
@@ -155,4 +160,6 @@ show_problems(const struct out *o, const json_t *answer)
 		fprintf(o->file, "! and %d more\n", p.more);
 	if (p.written > 0)
 		fputc('\n', o->file);
+	if (worst != NULL)
+		*worst = p.worst;
 }

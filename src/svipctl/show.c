@@ -313,7 +313,7 @@ void
 show_status(const struct out *o, const json_t *a, const char *name)
 {
 	head_line(o, a);
-	show_problems(o, a);
+	show_problems(o, a, NULL);
 	if (name == NULL) {
 		instances_table(o, json_object_get(a, "instances"));
 		return;
@@ -330,7 +330,7 @@ show_peers(const struct out *o, const json_t *a, const char *name)
 {
 	(void)name;
 	head_line(o, a);
-	show_problems(o, a);
+	show_problems(o, a, NULL);
 	peers_table(o, json_object_get(a, "peers"));
 }
 
@@ -339,7 +339,7 @@ show_sentinels(const struct out *o, const json_t *a, const char *name)
 {
 	(void)name;
 	head_line(o, a);
-	show_problems(o, a);
+	show_problems(o, a, NULL);
 	sentinels_table(o, json_object_get(a, "sentinels"));
 }
 

@@ -17,7 +17,15 @@ show_answer show_why;
 show_answer show_history;
 show_answer show_message; /* reload, maintenance */
 
-/* What is wrong, each with the next step, before anything else; nothing when all is well. */
-void show_problems(const struct out *, const json_t *answer);
+enum { SHOW_PROBLEM_MAX = 1280 };
+
+/* The worst problem, the first of these; colour OUT_PLAIN: there is none. */
+struct show_worst {
+	enum out_colour colour;
+	char text[SHOW_PROBLEM_MAX];
+};
+
+/* What is wrong, each with the next step, before anything else; nothing when all is well. worst may be NULL. */
+void show_problems(const struct out *, const json_t *answer, struct show_worst *worst);
 
 #endif

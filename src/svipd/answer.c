@@ -57,7 +57,7 @@ gather(void)
 	for (int i = 0; i < d->core.conf.n_instances; i++) {
 		struct slot *s = &d->slot[d->slot_of[i]];
 
-		instance[i] = (struct report_instance){ .conflicts = s->conflicts, .conflict = s->conflict,
+		instance[i] = (struct report_instance){ .conflicts = s->conflicts, .conflict = s->conflict, .conflict_at = s->conflict_at,
 			.resets = s->resets, .reset_error = s->reset_error,
 			.announcements = announcer_count(d->slot_of[i]),
 			.announcement_errors = announcer_errors(d->slot_of[i]), .entered = s->entered,

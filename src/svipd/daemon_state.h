@@ -27,6 +27,7 @@ struct slot {
 	struct svip_host master;    /* as most Sentinels name it; port 0: nobody yet */
 	struct svip_host master_before;
 	uint64_t conflicts;
+	svip_ms conflict_at;        /* the last one, if there was any */
 	char conflict[SVIP_TEXT_MAX + 32];
 	uint32_t entered[CORE_FAULT + 1]; /* changes of state, by the state after */
 	uint32_t released[WHY_REASONS];   /* holds that have ended, by their reason */

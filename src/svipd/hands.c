@@ -550,6 +550,7 @@ on_conflict(void *ctx, int s, const struct svip_addr *addr, const uint8_t mac[6]
 	unsigned held;
 
 	slot->conflicts = conflict_count(s);
+	slot->conflict_at = clock_ms();
 	snprintf(slot->conflict, sizeof(slot->conflict), "%s at %02x:%02x:%02x:%02x:%02x:%02x",
 	    svip_addr_text(addr, false, text), mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 	daemon_post(&(struct core_event){

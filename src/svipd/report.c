@@ -243,10 +243,11 @@ reason_word(int r)
 
 /* What has happened since the start. */
 static json_t *
-instance_counts(const struct report_instance *ri)
+instance_counts(const struct report *r, const struct report_instance *ri)
 {
-	return json_pack("{s:I, s:o, s:o}", "announcement_errors",
-	    (json_int_t)ri->announcement_errors, "entered",
+	return json_pack("{s:I, s:o, s:o, s:o}", "announcement_errors",
+	    (json_int_t)ri->announcement_errors, "conflict_ms",
+	    ri->conflicts > 0 ? json_integer(r->in->now - ri->conflict_at) : json_null(), "entered",
 	    counted(ri->entered, CORE_FAULT + 1, state_word, true), "released",
 	    counted(ri->released, WHY_REASONS, reason_word, false));
 }
@@ -264,7 +265,7 @@ instances(const struct report *r)
 			append(&all, join(join(join(join(instance_contract(r, conf, index),
 			                                instance_more(r, conf, index)),
 			                           instance_clients(&r->in->instance[index])),
-			                      instance_counts(&r->in->instance[index])),
+			                      instance_counts(r, &r->in->instance[index])),
 			                 instance_why(r, conf, index)));
 	}
 	return all;

@@ -45,7 +45,8 @@ struct report_instance {
 	const uint32_t *released;              /* holds that have ended, by their reason; NULL: not known */
 	uint64_t resets;                       /* connections of clients that were reset */
 	int reset_error;                       /* why they could not be, the last time: a positive errno */
-	const char *conflict;                  /* the last one: "10.0.0.50 at 02:00:00:00:00:01" */
+	svip_ms conflict_at;                   /* the last one, if there was any */
+	const char *conflict;                  /* of that one: "10.0.0.50 at 02:00:00:00:00:01" */
 	const char *redis_error;               /* of the local Redis' connection */
 	const char *writes_error;              /* why it would hold no writes back; empty: it would */
 	const char *fault[SVIP_SENTINELS_MAX]; /* what a Sentinel answers instead of a view */

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import signal
 import socket
 import struct
 import subprocess
@@ -71,6 +72,27 @@ def test_only_root_and_the_service_may_change_something(cluster):
     assert as_user(12345, 65534, "maintenance", "on").returncode == 1
     assert as_user(12345, 12345, "status").returncode == 1
     assert cluster.status("h1")["maintenance"] is False
+
+
+def test_monitoring_gets_a_line_and_a_status(cluster):
+    for name in cluster.nodes:
+        wait_until(lambda: cluster.svipctl(name, "health").returncode == 0, 10,
+                   lambda: f"{name} is well: {cluster.svipctl(name, 'health').stdout}")
+    assert cluster.svipctl("h1", "health").stdout.startswith("SVIPD OK: holding 1 of 1 | holding=1;;;0;1 sentinels=3;;;0;3 ")
+    assert json.loads(cluster.svipctl("h1", "-j", "health").stdout)["ok"] is True
+    assert cluster.svipctl("h3", "maintenance", "on").returncode == 0
+    warned = cluster.svipctl("h3", "health")
+    assert warned.returncode == 1 and warned.stdout.startswith("SVIPD WARNING: maintenance is on")
+    cluster.signal("h1", signal.SIGSTOP)
+    wait_until(lambda: cluster.svipctl("h2", "health").returncode == 2, 10, "nobody holds")
+    unknown = cluster.svipctl("h1", "health")
+    assert unknown.returncode == 3 and unknown.stdout.startswith("SVIPD UNKNOWN: ")
+    cluster.signal("h1", signal.SIGCONT)
+    # The self-test has the same statuses.
+    done = cluster.svipctl("h2", "check")
+    verdict = done.stdout.splitlines()[-1]
+    assert (verdict, done.returncode) in [("verdict: ok", 0), ("verdict: degraded", 1), ("verdict: missing", 2)]
+    assert ctl("-s", "/nonexistent/svipd.sock", "check").returncode == 3
 
 
 def test_maintenance_keeps_a_node_from_taking(cluster):

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "svipctl/health.h"
 #include "svipctl/keygen.h"
 #include "svipctl/out.h"
 #include "svipctl/show.h"
@@ -199,6 +200,39 @@ odd_answers_do_not_crash(void **state)
 	}
 }
 
+static enum health
+healthy(const char *json, char **text)
+{
+	json_t *answer = json_load_file(file_in_tree(json), 0, NULL);
+	struct out o = { .file = NULL };
+	enum health verdict;
+	size_t size;
+
+	assert_non_null(answer);
+	o.file = open_memstream(text, &size);
+	assert_non_null(o.file);
+	verdict = health_write(&o, answer);
+	fclose(o.file);
+	json_decref(answer);
+	return verdict;
+}
+
+static void
+monitoring_hears_a_verdict_and_the_worst(void **state)
+{
+	char *text;
+
+	(void)state;
+	assert_int_equal(healthy("healthy.json", &text), HEALTH_OK);
+	assert_string_equal(text, "SVIPD OK: holding 1 of 2 | holding=1;;;0;2 sentinels=3;;;0;3 peers=2;;;0;2\n");
+	free(text);
+	assert_int_equal(healthy("trouble.json", &text), HEALTH_CRITICAL);
+	assert_non_null(strstr(text, "SVIPD CRITICAL: "));
+	assert_ptr_equal(strchr(text, '|'), strrchr(text, '|'));
+	assert_non_null(strstr(text, "\n! "));
+	free(text);
+}
+
 static void
 a_key_is_new_and_private_and_never_overwritten(void **state)
 {
@@ -237,6 +271,7 @@ main(void)
 		cmocka_unit_test(no_line_is_wider_than_eighty_columns),
 		cmocka_unit_test(colours_change_nothing_else),
 		cmocka_unit_test(odd_answers_do_not_crash),
+		cmocka_unit_test(monitoring_hears_a_verdict_and_the_worst),
 		cmocka_unit_test(a_key_is_new_and_private_and_never_overwritten),
 	};
 
