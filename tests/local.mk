@@ -13,6 +13,11 @@ dist_check_SCRIPTS = %D%/rooms.sh
 TESTS += %D%/rooms.sh
 %D%/rooms.log: libcore.a
 
+# Help, completion and manual pages know the same.
+dist_check_SCRIPTS += %D%/help.sh
+TESTS += %D%/help.sh
+%D%/help.log: svipd svipctl
+
 # Heartbeats, announcements and the conflict watch between two namespaces.
 dist_check_SCRIPTS += %D%/smoke.sh
 EXTRA_DIST += %D%/smoke/network.py

@@ -12,7 +12,7 @@ import time
 
 import netns
 import pytest
-from cluster import HEARTBEAT_PORT, program
+from cluster import HEARTBEAT_PORT, REPO, program
 from netns import now, wait_until
 from resp import pairs
 
@@ -93,6 +93,15 @@ def test_monitoring_gets_a_line_and_a_status(cluster):
     verdict = done.stdout.splitlines()[-1]
     assert (verdict, done.returncode) in [("verdict: ok", 0), ("verdict: degraded", 1), ("verdict: missing", 2)]
     assert ctl("-s", "/nonexistent/svipd.sock", "check").returncode == 3
+
+
+def test_bash_completes_what_the_daemon_knows(cluster):
+    def completed(*words):
+        script = '. "$0" && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) && _svip && printf "%s\\n" "${COMPREPLY[@]}"'
+        return subprocess.run(["bash", "-c", script, str(REPO / "etc" / "svipctl.bash"), program("svipctl"), "-s",
+                               cluster.hosts["h1"].socket, *words], capture_output=True, text=True, timeout=20).stdout.split()
+    assert completed("why", "m") == completed("handover", "") == ["mymaster"]
+    assert completed("config", "diff", "") == completed("--absent-ok", "") == [cluster.address("h2"), cluster.address("h3")]
 
 
 def test_maintenance_keeps_a_node_from_taking(cluster):
