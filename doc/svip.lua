@@ -6,7 +6,7 @@
 local svip = Proto("svip", "svipd heartbeat")
 
 local STATES = { [0] = "init", [1] = "backup", [2] = "waiting", [3] = "master", [4] = "fault" }
-local HEADER, INSTANCE, TAG = 112, 56, 32
+local HEADER, NEXT, INSTANCE, TAG = 112, 16, 56, 32
 
 local f = {
 	magic = ProtoField.string("svip.magic", "Magic"),
@@ -16,6 +16,7 @@ local f = {
 	maintenance = ProtoField.bool("svip.flags.maintenance", "Maintenance", 16, nil, 0x0001),
 	observe = ProtoField.bool("svip.flags.observe", "Observe", 16, nil, 0x0002),
 	leaving = ProtoField.bool("svip.flags.leaving", "Leaving", 16, nil, 0x0004),
+	joint = ProtoField.bool("svip.flags.joint", "Joint", 16, nil, 0x0008),
 	cluster = ProtoField.uint64("svip.cluster", "Cluster", base.HEX),
 	node = ProtoField.ipv6("svip.node", "Node"),
 	incarnation = ProtoField.uint64("svip.incarnation", "Incarnation", base.HEX),
@@ -27,6 +28,7 @@ local f = {
 	serial = ProtoField.uint64("svip.serial", "Configuration serial"),
 	digest_safety = ProtoField.bytes("svip.digest_safety", "Digest of the safety part"),
 	digest_all = ProtoField.bytes("svip.digest_all", "Digest of the configuration"),
+	digest_next = ProtoField.bytes("svip.digest_next", "Digest of the next safety part"),
 	n_echoes = ProtoField.uint8("svip.n_echoes", "Echoes"),
 	n_instances = ProtoField.uint8("svip.n_instances", "Instances"),
 	reserved = ProtoField.uint16("svip.reserved", "Reserved", base.HEX),
@@ -65,6 +67,7 @@ local function header(tree, b)
 	flags:add(f.maintenance, b(6, 2))
 	flags:add(f.observe, b(6, 2))
 	flags:add(f.leaving, b(6, 2))
+	flags:add(f.joint, b(6, 2))
 	tree:add(f.cluster, b(8, 8))
 	tree:add(f.node, b(16, 16))
 	tree:add(f.incarnation, b(32, 8))
@@ -121,6 +124,13 @@ end
 
 local function body(tree, b, last)
 	local at = HEADER
+	if b(7, 1):bitfield(4, 1) == 1 then -- joint
+		if at + NEXT > last then
+			return false
+		end
+		tree:add(f.digest_next, b(at, NEXT))
+		at = at + NEXT
+	end
 	for _ = 1, b(108, 1):uint() do
 		at = at and echo(tree, b, at, last)
 	end
