@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 4 };
+enum { ARGS_MAX = 4, OUT_LEAST = 256 };
 
 /* A command without an answer. */
 struct command {
@@ -45,7 +45,8 @@ struct rconn {
 	int first, n;
 	uint64_t queued_bytes, sent_bytes; /* since it was opened */
 	size_t out_len, out_sent;
-	char out[RCONN_OUT_MAX];
+	size_t out_size;
+	char *out; /* grows to RCONN_OUT_MAX: most connections never need more than a line of it */
 };
 
 const char *
@@ -84,13 +85,22 @@ rconn_why_word(enum rconn_why why)
 
 /* ---- the end ---- */
 
+/* A password may have been in it. */
+static void
+out_wipe(struct rconn *c)
+{
+	if (c->out != NULL)
+		explicit_bzero(c->out, c->out_size);
+}
+
 static void
 release(struct rconn *c)
 {
 	if (!c->closing || c->busy > 0)
 		return;
 	resp_reader_fini(&c->reader);
-	explicit_bzero(c->out, sizeof(c->out));
+	out_wipe(c);
+	free(c->out);
 	free(c);
 }
 
@@ -300,14 +310,34 @@ rconn_flush(struct rconn *c)
 }
 
 static bool
+out_grow(struct rconn *c, size_t need)
+{
+	size_t size = c->out_size == 0 ? OUT_LEAST : c->out_size;
+	char *out;
+
+	while (size < need)
+		size *= 2;
+	out = size <= RCONN_OUT_MAX ? malloc(size) : NULL;
+	if (out == NULL)
+		return false;
+	if (c->out_len > 0)
+		memcpy(out, c->out, c->out_len);
+	out_wipe(c);
+	free(c->out);
+	c->out = out;
+	c->out_size = size;
+	return true;
+}
+
+static bool
 out_append(struct rconn *c, const char *bytes, size_t len)
 {
-	if (c->out_sent > 0 && c->out_len + len > sizeof(c->out)) {
+	if (c->out_sent > 0 && c->out_len + len > c->out_size) {
 		memmove(c->out, c->out + c->out_sent, c->out_len - c->out_sent);
 		c->out_len -= c->out_sent;
 		c->out_sent = 0;
 	}
-	if (c->out_len + len > sizeof(c->out))
+	if (c->out_len + len > c->out_size && !out_grow(c, c->out_len + len))
 		return false;
 	memcpy(c->out + c->out_len, bytes, len);
 	c->out_len += len;
@@ -392,7 +422,7 @@ on_auth(void *ctx, uint64_t tag, const struct redisReply *reply, svip_ms asked)
 	} else if (reply->type != REDIS_REPLY_STATUS) {
 		end(c, RCONN_PROTOCOL, "odd answer to AUTH");
 	} else {
-		explicit_bzero(c->out, sizeof(c->out));
+		out_wipe(c);
 		c->up = true;
 		c->owner->up(c->ctx);
 	}
