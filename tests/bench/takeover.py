@@ -17,7 +17,7 @@ from netns import Child, end_process, now, spawn
 
 HERE = Path(__file__).resolve().parent
 VIPS = {"svipd": "10.77.0.50", "floor": "10.77.0.51", "keepalived": "10.77.0.52"}
-PERIOD_MS = 200       # of the floor, about what svipd's Sentinel takes to change its mind
+PERIOD_MS = 170       # of the floor, about what svipd's Sentinel takes to change its mind
 SENTINEL, FLOOR = 26379, 26380
 VRRP_MS, VRRP_PRIORITY = 100, 254
 # What VRRP waits after a resignation: (256 - priority) / 256 of the interval (RFC 5798, section 6.1).
@@ -132,7 +132,7 @@ def start_keepalived(c, start):
     conf.write_text(KEEPALIVED.format(priority=VRRP_PRIORITY, interval=VRRP_MS / 1000, vip=VIPS["keepalived"]))
     start("keepalived", "keepalived", "keepalived", "-n", "-l", "-P", "-f", str(conf), "-p", str(directory / "pid"), "-r",
           str(directory / "vrrp.pid"))
-    start("k1", "vrrp", str(c.dir / "takeover"), "vrrp", "eth0", "51", str(VRRP_MS), "3", "3")
+    start("k1", "vrrp", str(c.dir / "takeover"), "vrrp", "eth0", "51", str(VRRP_MS), "2", "2")
 
 
 def wait_for(takes, outs, say):
