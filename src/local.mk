@@ -86,6 +86,8 @@ libio_a_SOURCES = \
 	%D%/io/local_redis.h \
 	%D%/io/log.c \
 	%D%/io/log.h \
+	%D%/io/log_sink.c \
+	%D%/io/log_sink.h \
 	%D%/io/neighbours.c \
 	%D%/io/neighbours.h \
 	%D%/io/priv.c \

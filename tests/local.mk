@@ -160,6 +160,7 @@ unit_tests = \
 	%D%/unit/test_instances \
 	%D%/unit/test_joint \
 	%D%/unit/test_lease \
+	%D%/unit/test_log \
 	%D%/unit/test_metrics \
 	%D%/unit/test_nft_msg \
 	%D%/unit/test_no_memory \

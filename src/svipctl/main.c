@@ -73,6 +73,8 @@ static const struct command commands[] = {
 	    show_message, false },
 	{ "maintenance", "on|off", "keep this node from taking, or end that", 1, 1, LIMIT_S,
 	    show_message, false },
+	{ "log", "error|warning|notice|info|debug", "how much svipd logs, until the next reload", 1,
+	    1, LIMIT_S, show_message, false },
 	{ "handover", "NAME [SECONDS]", "give a master held here to a replica, losing no write", 1,
 	    2, LIMIT_S, show_message, false },
 	{ "client-reconfig", "ARG...", "a hint by Sentinel, with its seven arguments", 7, 7,

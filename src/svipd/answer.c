@@ -112,6 +112,19 @@ maintenance(bool on)
 			      : "maintenance is off");
 }
 
+static char *
+change_level(const char *word)
+{
+	enum set_loglevel level;
+	char text[80];
+
+	if (!log_level_read(word, &level))
+		return report_error("bad-request", "usage: log error|warning|notice|info|debug");
+	log_level(level);
+	snprintf(text, sizeof(text), "logging down to \"%s\" until the next reload", word);
+	return report_done(text);
+}
+
 /* A mere hint: ask the Sentinels now. */
 static char *
 client_reconfig(const char *name)
@@ -261,6 +274,8 @@ daemon_answer(void *ctx, const struct control_caller *caller, const char *line)
 		return reload();
 	case CTL_MAINTENANCE:
 		return maintenance(r.on);
+	case CTL_LOG:
+		return change_level(r.name);
 	case CTL_HANDOVER:
 		return handover(&r);
 	case CTL_CONFIG_APPLY:

@@ -49,20 +49,6 @@ usage(FILE *out)
 	    out);
 }
 
-static bool
-read_level(const char *word, enum set_loglevel *level)
-{
-	static const char *const words[] = { "error", "warning", "notice", "info", "debug" };
-
-	for (int i = 0; i < 5; i++) {
-		if (strcmp(word, words[i]) == 0) {
-			*level = (enum set_loglevel)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Exits on -h, -V and on errors. */
 static void
 read_options(int argc, char **argv, struct options *o)
@@ -90,7 +76,7 @@ read_options(int argc, char **argv, struct options *o)
 			break;
 		case 'l':
 			o->daemon.level_given = true;
-			if (read_level(optarg, &o->daemon.level))
+			if (log_level_read(optarg, &o->daemon.level))
 				break;
 			fprintf(stderr, "svipd: -l %s: not error, warning, notice, info or debug\n",
 			    optarg);

@@ -643,6 +643,7 @@ body(const struct report *r, enum ctl_command command)
 	case CTL_CHECK:
 	case CTL_RELOAD:
 	case CTL_MAINTENANCE:
+	case CTL_LOG:
 	case CTL_HANDOVER:
 	case CTL_CLIENT_RECONFIG:
 	case CTL_COMMANDS:

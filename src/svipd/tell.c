@@ -9,6 +9,9 @@
 #include "io/sdnotify.h"
 #include "named.h"
 
+/* Of a change of state in the journal: told to administrators in svipd(8). */
+static const char message_id[] = "8b74b05ebecf4762ac49740659ffb0e2";
+
 /* keepalived's words, which its scripts expect. */
 static const char *
 script_word(enum core_state s)
@@ -76,14 +79,28 @@ manager_status(void)
 	sdnotify_send(text);
 }
 
+/* error: why the kernel would not; 0: nothing of that kind. */
+static void
+log_change(const char *name, const struct history_entry *h, int error)
+{
+	const char *from = core_state_word(h->from), *to = core_state_word(h->to), *reason = core_reason_word(h->reason);
+	char epoch[24];
+	const struct log_field fields[] = { { "MESSAGE_ID", message_id }, { "SVIPD_INSTANCE", name }, { "SVIPD_FROM", from },
+		{ "SVIPD_TO", to }, { "SVIPD_REASON", reason }, { "SVIPD_EPOCH", epoch } };
+
+	snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)h->epoch);
+	log_fields(error != 0 ? SET_LOG_ERROR : SET_LOG_INFO, fields, sizeof(fields) / sizeof(fields[0]),
+	    "%s: %s -> %s reason=%s epoch=%s waited_ms=%lld%s%s", name, from, to, reason, epoch, (long long)h->waited_ms,
+	    error != 0 ? ": " : "", error != 0 ? strerror(error) : "");
+}
+
 void
 daemon_tell(const struct core_action *a)
 {
 	struct daemon_state *d = daemon_state();
 	struct slot *s = &d->slot[d->slot_of[a->instance]];
 	const struct instance *in = &d->core.inst[a->instance];
-	const char *from = core_state_word(a->from), *to = core_state_word(a->to);
-	const char *reason = core_reason_word(a->reason), *word = script_word(a->to);
+	const char *to = core_state_word(a->to), *reason = core_reason_word(a->reason), *word = script_word(a->to);
 	svip_ms now = clock_ms(), waited = a->until;
 	struct history_entry h = { .wall_us = clock_wall_us(), .from = a->from, .to = a->to, .reason = a->reason,
 		.waited_ms = waited };
@@ -103,12 +120,8 @@ daemon_tell(const struct core_action *a)
 		    s->conf.name);
 	else if (a->from == a->to)
 		log_notice("%s: a majority of the Sentinels is back", s->conf.name);
-	else if (a->reason == WHY_ADDRESS_REFUSED || a->reason == WHY_ADDRESS_STUCK)
-		log_error("%s: %s -> %s reason=%s epoch=%llu waited_ms=%lld: %s", s->conf.name, from, to, reason,
-		    (unsigned long long)h.epoch, (long long)waited, strerror(in->error));
 	else
-		log_info("%s: %s -> %s reason=%s epoch=%llu waited_ms=%lld", s->conf.name, from, to, reason,
-		    (unsigned long long)h.epoch, (long long)waited);
+		log_change(s->conf.name, &h, a->reason == WHY_ADDRESS_REFUSED || a->reason == WHY_ADDRESS_STUCK ? in->error : 0);
 	manager_status();
 	if (s->word != NULL && strcmp(s->word, word) == 0)
 		return;

@@ -22,6 +22,7 @@ enum ctl_command {
 	CTL_CLUSTER,         /* status|why|history [NAME] [progress]: the same of every node */
 	CTL_RELOAD,          /* changes */
 	CTL_MAINTENANCE,     /* on|off; changes */
+	CTL_LOG,             /* a level; changes */
 	CTL_HANDOVER,        /* NAME [SECONDS|progress]; changes */
 	CTL_CONFIG_APPLY,    /* [progress|NODE...]: a file comes along; the nodes that may be missing; changes */
 	CTL_KEY_ROTATE,      /* [progress]; changes */

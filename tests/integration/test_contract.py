@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """svipctl and hostile input: what is promised to operators, and what strangers can't do."""
 
+import fcntl
 import json
 import os
 import random
+import select
 import signal
 import socket
 import struct
@@ -93,6 +95,49 @@ def test_monitoring_gets_a_line_and_a_status(cluster):
     verdict = done.stdout.splitlines()[-1]
     assert (verdict, done.returncode) in [("verdict: ok", 0), ("verdict: degraded", 1), ("verdict: missing", 2)]
     assert ctl("-s", "/nonexistent/svipd.sock", "check").returncode == 3
+
+
+def test_the_level_of_the_log_changes_while_it_runs(make_cluster):
+    c = make_cluster(hosts=1, log_level="info", probe=False, settle=False)
+    sock = c.hosts["h1"].socket
+    done = c.svipctl("h1", "log", "error")
+    assert done.returncode == 0 and 'down to "error"' in done.stdout
+    c.svipctl("h1", "maintenance", "on")
+    assert "maintenance on" not in c.hosts["h1"].log()
+    assert c.svipctl("h1", "log", "debug").returncode == 0
+    c.svipctl("h1", "maintenance", "off")
+    assert "maintenance off" in c.hosts["h1"].log()
+    assert ctl("-s", sock, "log", "loud").returncode == 2
+    assert ctl("-s", sock, "log", "debug", user=12345, group=65534, extra_groups=[]).returncode == 1
+    c.svipctl("h1", "log", "error")
+    assert c.svipctl("h1", "reload").returncode == 0
+    c.svipctl("h1", "maintenance", "on")
+    assert "maintenance on" in c.hosts["h1"].log(), "the file's level is back"
+
+
+def test_a_log_that_nobody_reads_costs_no_lease(make_cluster):
+    c = make_cluster(start=False)
+    host = c.hosts["h1"]
+    host.log = lambda what="svipd": "(a pipe)"
+    os.mkfifo(host.dir / "svipd.log")
+    reader = os.open(host.dir / "svipd.log", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    c.start()
+    c.wait_holder("h1")
+    with pytest.raises(BlockingIOError):
+        for _ in range(100):
+            os.write(reader, b"#" * 1024 + b"\n")
+    for _ in range(200):
+        c.svipctl("h1", "client-reconfig", "nonsense", "leader", "start", "1", "2", "3", "4")
+        c.svipctl("h1", "maintenance", "off")
+    time.sleep(2 * c.bound)
+    assert c.observer.moves(VIP) == ["h1"] and c.holders() == {"h1"}
+    while select.select([reader], [], [], 0)[0]:
+        os.read(reader, 65536)
+    c.svipctl("h1", "maintenance", "off")
+    wait_until(lambda: select.select([reader], [], [], 0)[0], 5, "it logs again")
+    assert b"the log did not take " in os.read(reader, 65536)
+    os.close(reader)
 
 
 def test_bash_completes_what_the_daemon_knows(cluster):

@@ -27,6 +27,7 @@ every_command_of_the_table_can_be_asked(void **state)
 
 		snprintf(line, sizeof(line), "%s%s", u->name,
 		    i == CTL_MAINTENANCE       ? " on"
+		    : i == CTL_LOG             ? " debug"
 		    : i == CTL_HANDOVER        ? " m"
 		    : i == CTL_CLUSTER         ? " why"
 		    : i == CTL_CONFIG_DIFF     ? " all"
@@ -285,6 +286,7 @@ only_root_and_the_own_user_may_change(void **state)
 		{ "reload", false },
 		{ "maintenance on", false },
 		{ "maintenance off", false },
+		{ "log debug", false },
 	};
 	struct ctl_request r;
 	struct ctl_error err;
