@@ -104,8 +104,9 @@ struct settings {
 	enum set_loglevel log_level;
 	struct svip_host metrics;  /* where they are read over HTTP, a numeric address; port 0: nowhere */
 
-	uint64_t serial;
-	int n_absent;              /* nodes that may be missing while it comes into force: wire/version.h */
+	uint64_t serial;           /* of the file's first line: wire/version.h */
+	bool edited;               /* since that was written */
+	int n_absent;              /* nodes that may be missing while it comes into force: the same line */
 	struct svip_addr absent[SVIP_NODES_MAX];
 	uint8_t digest_safety[SVIP_DIGEST_LEN];
 	uint8_t digest_all[SVIP_DIGEST_LEN];

@@ -121,14 +121,17 @@ daemon_change_resume(struct settings **set, struct settings **before, char *why,
 	}
 	if (*before == NULL)
 		return true;
-	if ((*set)->serial <= (*before)->serial || change_what(*before, *set) == NULL ||
-	    change_alone(*before, *set) != NULL)
+	/* What this node has told the others must be what it does. */
+	if ((*set)->edited || (*before)->edited)
+		what = "one of them has been edited since";
+	else if ((*set)->serial <= (*before)->serial || change_what(*before, *set) == NULL ||
+	         change_alone(*before, *set) != NULL)
 		what = "it is not what was to come into force";
 	both = what == NULL ? change_both(*before, *set, &what) : NULL;
 	if (both == NULL) {
 		snprintf(why, size,
-		    "%s: a change was under way, from %s.before: %s. Put another node's file in "
-		    "its place",
+		    "%s: a change was under way, from %s.before: %s. Put another node's files in "
+		    "their place",
 		    (*set)->file, (*set)->file, what);
 		settings_free(*before);
 		return false;

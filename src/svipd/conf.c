@@ -27,6 +27,7 @@ read_files(struct conf_tree *t, const char *file)
 	if (t->n_files > 0) { /* before comments are made blank */
 		version_read(t->file[0].text, t->file[0].size, &version);
 		t->serial = version.serial;
+		t->edited = version.edited;
 		t->n_absent = read_absent(version.absent, t->absent);
 	}
 	for (int i = 0; i < t->n_files; i++) {
@@ -66,6 +67,7 @@ make(struct conf_tree *t, const char *file, const struct conf_host *host)
 	}
 	snprintf(l.set->file, sizeof(l.set->file), "%s", file);
 	l.set->serial = t->serial;
+	l.set->edited = t->edited;
 	l.set->n_absent = t->n_absent;
 	memcpy(l.set->absent, t->absent, sizeof(t->absent));
 	read_settings(&l);

@@ -85,6 +85,7 @@ struct conf_tree {
 	int n_refused; /* blocks that were refused and complained about */
 	void *chunks;  /* all of the tree's memory */
 	uint64_t serial; /* of the first file: wire/version.h */
+	bool edited;
 	int n_absent;
 	struct svip_addr absent[SVIP_NODES_MAX];
 };

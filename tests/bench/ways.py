@@ -130,6 +130,8 @@ vrrp_instance V {{
         role = self.script(host, "role", "redis-cli role | grep -q master\n")
         conf = host.dir / "keepalived.conf"
         conf.write_text(self.conf.format(role=role, vip=VIP, priority=100 - self.nodes.index(host.name), state=self.state(host)))
+        for name in ("k.pid", "v.pid"):  # a host that boots has an empty /run
+            (host.dir / name).unlink(missing_ok=True)
         self._spawn(host, "keepalived", ["keepalived", "-n", "-l", "-P", "-f", str(conf), "-p", str(host.dir / "k.pid"),
                                          "-r", str(host.dir / "v.pid")])
 

@@ -188,6 +188,16 @@ def test_a_successor_takes_a_hold_over_in_the_middle_of_a_change(five):
     c.start_svipd("h1")
     assert c.status("h1")["change"]["serial"] == 1
     c.wait_holder("h1")
+    # What was told to the others isn't changed by an editor.
+    path = c.hosts["h4"].dir / "svipd.conf"
+    text = path.read_text()
+    path.write_text(text.replace(f"{c.address('h5')}:{SENTINEL_PORT}", f"{c.address('h1')}:{SENTINEL_PORT}"))
+    c.end("h4", "svipd", signal.SIGTERM)
+    c.start_svipd("h4", wait=False)
+    wait_until(lambda: c.hosts["h4"].procs["svipd"].poll() is not None, 10, lambda: c.hosts["h4"].log()[-500:])
+    assert "a change was under way" in c.hosts["h4"].log() and "edited since" in c.hosts["h4"].log()
+    path.write_text(text)
+    c.start_svipd("h4")
     c.signal("h5", signal.SIGCONT)
     wait_in_force(c, c.nodes, 1)
     assert c.observer.moves(VIP) == ["h1"]
