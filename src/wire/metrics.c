@@ -200,9 +200,9 @@ counts(FILE *to, const struct metric *m, const struct about *a, json_t *object)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach(object, key, v)
+	json_object_foreach(object, key, v) /* GCOV_EXCL_BR_LINE: asks for NULL twice */
 	{
-		if (json_is_integer(v)) {
+		if (json_typeof(v) == JSON_INTEGER) {
 			name(to, m, a, key);
 			fprintf(to, "%lld\n", json_integer_value(v));
 		}
@@ -212,7 +212,7 @@ counts(FILE *to, const struct metric *m, const struct about *a, json_t *object)
 static bool
 fits(enum kind kind, const json_t *v)
 {
-	switch (kind) {
+	switch (kind) { /* GCOV_EXCL_BR_LINE: a closed set */
 	case INTEGER:
 	case MS:
 	case US:
@@ -235,17 +235,14 @@ line(FILE *to, const struct metric *m, const struct about *a)
 
 	if (!fits(m->kind, v))
 		return;
-	if (m->kind == COUNTS) {
-		counts(to, m, a, v);
-		return;
-	}
-	name(to, m, a, NULL);
-	switch (m->kind) {
+	if (m->kind != COUNTS)
+		name(to, m, a, NULL);
+	switch (m->kind) { /* GCOV_EXCL_BR_LINE: a closed set */
 	case INTEGER:
 		fprintf(to, "%lld\n", json_integer_value(v));
 		return;
 	case TRUTH:
-		fprintf(to, "%d\n", json_is_true(v));
+		fprintf(to, "%d\n", json_typeof(v) == JSON_TRUE);
 		return;
 	case MS:
 		seconds(to, json_integer_value(v), 3);
@@ -260,6 +257,7 @@ line(FILE *to, const struct metric *m, const struct about *a)
 		fprintf(to, "%d\n", strcmp(json_string_value(v), m->word) == 0);
 		return;
 	case COUNTS:
+		counts(to, m, a, v);
 		return;
 	}
 }
@@ -287,7 +285,7 @@ each(FILE *to, const struct metric *m, const json_t *array, const char *label_na
 
 	for (; m->name != NULL; m++) {
 		head(to, m->name, m->help);
-		json_array_foreach(array, i, object)
+		json_array_foreach(array, i, object) /* GCOV_EXCL_BR_LINE: asks for NULL twice */
 		{
 			const struct about a = { object, label_name, text(object, key), now_ms };
 
@@ -316,7 +314,7 @@ vip_states(FILE *to, const json_t *vips)
 	size_t i;
 
 	head(to, "vip_state", "1: the state it is in.");
-	json_array_foreach(vips, i, v)
+	json_array_foreach(vips, i, v) /* GCOV_EXCL_BR_LINE: asks for NULL twice */
 	{
 		for (int s = 0; s < STATES; s++) {
 			fputs("svipd_vip_state", to);
@@ -331,12 +329,13 @@ vip_states(FILE *to, const json_t *vips)
 static void
 quorum(FILE *to, const json_t *vips)
 {
-	const json_t *v;
 	bool all = true;
-	size_t i;
 
-	json_array_foreach(vips, i, v) all =
-	    all && integer(v, "sentinels_fresh") >= integer(v, "majority");
+	for (size_t i = 0; i < json_array_size(vips); i++) {
+		const json_t *v = json_array_get(vips, i);
+
+		all = all && integer(v, "sentinels_fresh") >= integer(v, "majority");
+	}
 	head(to, "quorum",
 	    "1: a majority of the Sentinels has answered within the lease, for every instance.");
 	fprintf(to, "svipd_quorum %d\n", all);
@@ -350,9 +349,11 @@ agreement(FILE *to, const json_t *sentinels, const json_t *vips)
 	size_t i, k;
 
 	head(to, "sentinel_agrees", "1: it names the master that most name.");
-	json_array_foreach(sentinels, i, s)
+	json_array_foreach(sentinels, i, s) /* GCOV_EXCL_BR_LINE: asks for NULL twice */
 	{
-		json_array_foreach(json_object_get(s, "views"), k, v)
+		const json_t *views = json_object_get(s, "views");
+
+		json_array_foreach(views, k, v) /* GCOV_EXCL_BR_LINE: asks for NULL twice */
 		{
 			const char *master = text(v, "master");
 

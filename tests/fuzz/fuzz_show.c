@@ -6,10 +6,26 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "svipctl/health.h"
 #include "svipctl/show.h"
+#include "wire/metrics.h"
+
+static void
+show_metrics(const struct out *o, const json_t *answer, const char *name)
+{
+	(void)name;
+	metrics_write(o->file, answer);
+}
+
+static void
+show_health(const struct out *o, const json_t *answer, const char *name)
+{
+	(void)name;
+	MUST(health_write(o, answer) < HEALTH_UNKNOWN);
+}
 
 static show_answer *const shows[] = { show_status, show_peers, show_sentinels, show_why,
-	show_history, show_message };
+	show_history, show_message, show_metrics, show_health };
 
 enum { SHOWS = sizeof(shows) / sizeof(shows[0]) };
 

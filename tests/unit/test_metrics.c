@@ -168,6 +168,24 @@ every_state_of_the_core_has_its_line(void **state)
 	}
 }
 
+static void
+who_names_another_master_does_not_agree(void **state)
+{
+	static const char *const lines[] = {
+		"svipd_sentinel_agrees{sentinel=\"10.0.0.12:26379\",vip=\"mymaster\"} 1\n",
+		"svipd_sentinel_agrees{sentinel=\"10.0.0.13:26379\",vip=\"mymaster\"} 0\n",
+		NULL,
+	};
+	char *text;
+
+	(void)state;
+	holds(7, WHY_QUORUM_CONFIRMED);
+	names(2, "10.0.0.12", 7, false, 100);
+	text = metrics();
+	has(text, true, lines);
+	free(text);
+}
+
 /* Of all metrics: help and type once, before their lines; counters, and they alone, end in _total. */
 static void
 each_metric_is_told_once(void **state)
@@ -257,6 +275,7 @@ main(void)
 		cmocka_unit_test_setup(
 		    a_holder_and_whom_it_hears_have_their_numbers, fresh_cluster),
 		cmocka_unit_test_setup(every_state_of_the_core_has_its_line, fresh_cluster),
+		cmocka_unit_test_setup(who_names_another_master_does_not_agree, fresh_cluster),
 		cmocka_unit_test_setup(each_metric_is_told_once, fresh_cluster),
 		cmocka_unit_test_setup(every_metric_is_in_the_manual, fresh_cluster),
 		cmocka_unit_test(odd_answers_are_left_out),
