@@ -59,8 +59,8 @@ change_what(const struct settings *a, const struct settings *b)
 	return a->drift_ppm != b->drift_ppm ? "clock-drift" : NULL;
 }
 
-static bool
-same_addresses(const struct set_instance *a, const struct set_instance *b)
+bool
+change_same_addresses(const struct set_instance *a, const struct set_instance *b)
 {
 	for (int i = 0; i < a->n_addresses; i++) {
 		bool found = false;
@@ -84,7 +84,7 @@ change_alone(const struct settings *now, const struct settings *next)
 			if (now->instance[k].id == in->id)
 				was = &now->instance[k];
 		}
-		if (was == NULL || !same_addresses(was, in))
+		if (was == NULL || !change_same_addresses(was, in))
 			return "its virtual addresses";
 	}
 	return now->n_instances == next->n_instances ? NULL : "its virtual addresses";
@@ -150,8 +150,7 @@ change_both(const struct settings *now, const struct settings *next, const char 
 		if (find_node(now, &next->node[i]) != -1)
 			continue;
 		if (b->n_nodes == SVIP_NODES_MAX)
-			*why =
-			    "there are too many nodes before and after together: take two steps";
+			*why = "there are too many nodes before and after together: take two steps";
 		else
 			b->node[b->n_nodes++] = next->node[i];
 	}

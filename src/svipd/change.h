@@ -17,6 +17,9 @@ const char *change_what(const struct settings *, const struct settings *);
 /* What next can't be together with such a change. NULL: it can. */
 const char *change_alone(const struct settings *now, const struct settings *next);
 
+/* The same virtual addresses, in any order. */
+bool change_same_addresses(const struct set_instance *, const struct set_instance *);
+
 /* The same Sentinels and nodes, in the places that they have. False: they aren't the same. */
 bool change_arrange(struct settings *, const struct settings *like);
 

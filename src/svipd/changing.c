@@ -8,7 +8,6 @@
  */
 #include <assert.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +27,6 @@ static bool settling; /* the keeper removes FILE.before */
 static bool settled;  /* it has: the core may settle */
 static bool over;     /* a FILE.before that says nothing is there */
 static struct log_limit keep_limit;
-
-static bool
-refuse(char **report, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(report, fmt, ap) == -1)
-		*report = NULL;
-	va_end(ap);
-	return false;
-}
 
 /* ---- what is stored ---- */
 
@@ -150,8 +137,7 @@ daemon_change_resumed(void)
 		return;
 	tell_core(d->next);
 	hands_lists();
-	log_notice("the change to configuration %llu goes on",
-	    (unsigned long long)d->next->serial);
+	log_notice("the change to configuration %llu goes on", (unsigned long long)d->next->serial);
 }
 
 /* ---- while running ---- */
@@ -178,13 +164,14 @@ joins_unseen(const struct settings *both, const struct settings *next, char **re
 	uint32_t absent = change_absent(both, next, &stranger);
 
 	if (stranger != -1)
-		return refuse(report, "--absent-ok %s: there is no such node, before or after",
+		return daemon_refuse(report,
+		    "--absent-ok %s: there is no such node, before or after",
 		    svip_addr_text(&next->absent[stranger], false, text));
 	for (int i = now->n_nodes; i < both->n_nodes; i++) {
 		if ((absent >> i & 1) != 0)
 			continue;
 		svip_addr_text(&both->node[i], false, text);
-		return refuse(report,
+		return daemon_refuse(report,
 		    "nodes: %s is new: svipd must not run there until the others have the change "
 		    "behind them; when "
 		    "it doesn't, say --absent-ok %s",
@@ -203,16 +190,17 @@ daemon_change_fits(const struct settings *next, char **report)
 	bool same, fine;
 
 	if (alone != NULL)
-		return refuse(report,
+		return daemon_refuse(report,
 		    "%s: can't be changed together with %s: apply one, and then the other", what,
 		    alone);
 	if (held != NULL)
-		return refuse(report,
+		return daemon_refuse(report,
 		    "nodes: this node is to be removed, and holds \"%s\": hand it over before "
 		    "(svipctl handover %s)",
 		    held->conf.name, held->conf.name);
 	if (next->serial <= d->core.conf.serial)
-		return refuse(report, "%s: can only be changed by a later configuration", what);
+		return daemon_refuse(
+		    report, "%s: can only be changed by a later configuration", what);
 	/* What is kept as the one before must be what is in force. */
 	file = daemon_read_settings(d->options.file, false, report);
 	if (file == NULL)
@@ -220,12 +208,13 @@ daemon_change_fits(const struct settings *next, char **report)
 	same = same_safety(file, d->set);
 	settings_free(file);
 	if (!same)
-		return refuse(report, "%s: has been edited since it was read: see svipctl "
-		                      "config diff, and svipctl reload",
+		return daemon_refuse(report,
+		    "%s: has been edited since it was read: see svipctl "
+		    "config diff, and svipctl reload",
 		    d->options.file);
 	both = change_both(d->set, next, &why);
 	if (both == NULL)
-		return refuse(report, "%s: %s", what, why);
+		return daemon_refuse(report, "%s: %s", what, why);
 	fine = joins_unseen(both, next, report);
 	settings_free(both);
 	return fine;
@@ -247,8 +236,7 @@ daemon_change_begin(struct settings *next, char **report)
 	if (stored && next->serial > d->core.conf.serial && change_alone(d->set, next) == NULL)
 		both = change_both(d->set, next, &why);
 	if (both == NULL) {
-		refuse(report,
-		    "%s: %s: %s", d->options.file, what,
+		daemon_refuse(report, "%s: %s: %s", d->options.file, what,
 		    why != NULL ? why
 		                : "can only be changed on all nodes together: svipctl config apply "
 		                  "FILE, on one of them");
@@ -259,8 +247,9 @@ daemon_change_begin(struct settings *next, char **report)
 	daemon_apply(both);
 	tell_core(next);
 	daemon_carry_out();
-	log_notice("configuration %llu: %s: it and the one before are in force until all nodes have "
-	           "both",
+	log_notice(
+	    "configuration %llu: %s: it and the one before are in force until all nodes have "
+	    "both",
 	    (unsigned long long)next->serial, what);
 	return true;
 }
@@ -278,8 +267,8 @@ move_faults(const struct settings *both, const struct settings *next)
 		if ((kept.sentinels >> k & 1) == 0)
 			continue;
 		for (int s = 0; s < SVIP_INSTANCES_MAX; s++)
-			memmove(d->slot[s].fault[n], d->slot[s].fault[k],
-			    sizeof(d->slot[s].fault[n]));
+			memmove(
+			    d->slot[s].fault[n], d->slot[s].fault[k], sizeof(d->slot[s].fault[n]));
 		n++;
 	}
 	for (; n < SVIP_SENTINELS_MAX; n++) {

@@ -78,6 +78,9 @@ void daemon_config_changed(void);
 /* What stands in d->out is carried out: the core's answer to another call than core_step(). */
 void daemon_carry_out(void);
 
+/* Writes *report, malloc'd, and is false. */
+bool daemon_refuse(char **report, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* Takes settings over; which instances are there may be another set than before. */
 void daemon_apply(struct settings *);
 

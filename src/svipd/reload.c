@@ -97,22 +97,11 @@ find(const struct settings *set, const char *name)
 	return NULL;
 }
 
-/* Same interface, same addresses in any order: the hold goes on. */
+/* The hold goes on. */
 static bool
 stays(const struct set_instance *a, const struct set_instance *b)
 {
-	if (strcmp(a->interface, b->interface) != 0 || a->n_addresses != b->n_addresses)
-		return false;
-	for (int i = 0; i < a->n_addresses; i++) {
-		bool found = false;
-
-		for (int k = 0; k < b->n_addresses && !found; k++)
-			found = svip_addr_same(&a->address[i], &b->address[k]) &&
-			        a->address[i].prefix == b->address[k].prefix;
-		if (!found)
-			return false;
-	}
-	return true;
+	return strcmp(a->interface, b->interface) == 0 && change_same_addresses(a, b);
 }
 
 static void
@@ -187,8 +176,8 @@ daemon_apply(struct settings *new)
 	settings_free(old);
 }
 
-static bool
-refuse(char **report, const char *fmt, ...)
+bool
+daemon_refuse(char **report, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -206,7 +195,7 @@ can_run(const struct settings *new, char **report)
 	           *what = needs_restart(daemon_state()->set, new);
 
 	return what == NULL ||
-	       refuse(report,
+	       daemon_refuse(report,
 	           "%s: %s: has changed, and only a restart of svipd can take it over", file, what);
 }
 
@@ -222,7 +211,7 @@ daemon_fits(const char *file, bool *change, char **report)
 		return false;
 	fits = can_run(new, report);
 	if (fits && d->next != NULL)
-		fits = refuse(report,
+		fits = daemon_refuse(report,
 		    "the change to configuration %llu is not over yet: see svipctl status",
 		    (unsigned long long)d->next->serial);
 	if (fits && change_what(d->set, new) != NULL) {
@@ -233,7 +222,7 @@ daemon_fits(const char *file, bool *change, char **report)
 
 		change_absent(d->set, new, &stranger);
 		if (stranger != -1)
-			fits = refuse(report, "--absent-ok: one of these is no node");
+			fits = daemon_refuse(report, "--absent-ok: one of these is no node");
 	}
 	settings_free(new);
 	return fits;
@@ -248,7 +237,7 @@ reload_next(struct settings *new, char **report)
 	const char *why;
 
 	if (memcmp(new->digest_safety, d->next->digest_safety, SVIP_DIGEST_LEN) != 0) {
-		refuse(report,
+		daemon_refuse(report,
 		    "%s: the change to configuration %llu is not over yet: see svipctl status",
 		    d->options.file, (unsigned long long)d->next->serial);
 		settings_free(new);
@@ -257,7 +246,7 @@ reload_next(struct settings *new, char **report)
 	both = change_both(d->set, new, &why);
 	if (both == NULL) {
 		settings_free(new);
-		return refuse(report, "%s", why);
+		return daemon_refuse(report, "%s", why);
 	}
 	settings_free(d->next);
 	d->next = new;

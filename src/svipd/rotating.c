@@ -77,8 +77,8 @@ order_of(const struct rotate_set *want, struct rotate_order *o)
 	for (int i = 0; i < want->n; i++) {
 		int k = 0;
 
-		while (k < own.n &&
-		       memcmp(own.key[k].mark, want->key[i].mark, ROTATE_MARK_LEN) != 0)
+		while (
+		    k < own.n && memcmp(own.key[k].mark, want->key[i].mark, ROTATE_MARK_LEN) != 0)
 			k++;
 		if (k == own.n)
 			return false;
@@ -222,9 +222,9 @@ keep_own(void)
 static void
 order_all(void)
 {
-	static const char *const steps[] = { [ROTATE_ADD] = "add",
-		[ROTATE_USE] = "use",
-		[ROTATE_DROP] = "drop" };
+	static const char *const steps[] = {
+		[ROTATE_ADD] = "add", [ROTATE_USE] = "use", [ROTATE_DROP] = "drop"
+	};
 	static const char *const words[] = { [ROTATE_ADD] = "every node accepts the new key, too",
 		[ROTATE_USE] = "every node sends with the new key",
 		[ROTATE_DROP] = "no node accepts the old key any more" };
@@ -331,8 +331,8 @@ daemon_rotate_answered(int node, uint32_t id, const uint8_t *body, size_t len, c
 	         !rotate_get_set(body, len - SEAL_PARCEL_KEY_LEN, &r.set[node]))
 		fail("%s: its answer can't be read", name(node, text));
 	else
-		memcpy(r.call[node].parcel_key, body + len - SEAL_PARCEL_KEY_LEN,
-		    SEAL_PARCEL_KEY_LEN);
+		memcpy(
+		    r.call[node].parcel_key, body + len - SEAL_PARCEL_KEY_LEN, SEAL_PARCEL_KEY_LEN);
 	go_on();
 }
 
@@ -375,9 +375,9 @@ daemon_rotate_json(void)
 	json_t *steps = json_array(), *j;
 
 	for (int i = 0; i < r.n_lines; i++)
-		json_array_append_new(steps,
-		    json_pack("{s:s, s:I, s:s}", "step", r.line[i].step, "after_ms",
-		        (json_int_t)r.line[i].after, "text", r.line[i].text));
+		json_array_append_new(
+		    steps, json_pack("{s:s, s:I, s:s}", "step", r.line[i].step, "after_ms",
+		               (json_int_t)r.line[i].after, "text", r.line[i].text));
 	j = json_pack("{s:b, s:b, s:s, s:o}", "running", r.running, "ok", r.ever && !r.failed,
 	    "message", last, "steps", steps);
 	if (r.failed)

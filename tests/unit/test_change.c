@@ -29,12 +29,13 @@ make(const char *sentinels, const char *nodes, char self)
 	for (; *nodes != '\0'; nodes++) {
 		if (*nodes == self)
 			s.self = s.n_nodes;
-		s.node[s.n_nodes++] = (struct svip_addr){ .family = 4,
-			.prefix = 32,
-			.bytes = { 10, 0, 0, (uint8_t)(*nodes - '0') } };
+		s.node[s.n_nodes++] = (struct svip_addr){
+			.family = 4, .prefix = 32, .bytes = { 10, 0, 0, (uint8_t)(*nodes - '0') }
+		};
 	}
 	instance = (struct set_instance){ .id = 7, .n_addresses = 1 };
-	instance.address[0] = (struct svip_addr){ .family = 4, .prefix = 32, .bytes = { 10, 0, 0, 50 } };
+	instance.address[0] =
+	    (struct svip_addr){ .family = 4, .prefix = 32, .bytes = { 10, 0, 0, 50 } };
 	s.instance = &instance;
 	s.n_instances = 1;
 	return s;
@@ -127,7 +128,8 @@ both_have_what_either_has(void **state)
 	} cases[] = {
 		{ { "abc", "123" }, { "abc", "123" }, "abc *123", "abc *123", 7, 7, '1', '1' },
 		{ { "abc", "123" }, { "bcd", "123" }, "abcd *123", "bcd *123", 14, 7, '1', '1' },
-		{ { "abc", "123" }, { "def", "234" }, "abcdef 12*34", "def 2*34", 56, 14, '3', '3' },
+		{ { "abc", "123" }, { "def", "234" }, "abcdef 12*34", "def 2*34", 56, 14, '3',
+		    '3' },
 		{ { "abc", "123" }, { "a", "4123" }, "abc 12*34", "a 12*34", 1, 15, '3', '3' },
 		{ { "abc", "123" }, { "abc", "12" }, "abc 12*3", "abc 12", 7, 3, '3', '0' },
 	};

@@ -79,7 +79,8 @@ the_next_step_is_seen_in_the_keys(void **state)
 		parse(cases[i].want, want);
 		assert_int_equal(p.want.n, want[0].n);
 		for (int k = 0; k < p.want.n; k++)
-			assert_memory_equal(p.want.key[k].mark, want[0].key[k].mark, ROTATE_MARK_LEN);
+			assert_memory_equal(
+			    p.want.key[k].mark, want[0].key[k].mark, ROTATE_MARK_LEN);
 	}
 }
 
