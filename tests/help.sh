@@ -3,7 +3,7 @@
 # What the programs' help lists is what they take, what bash completes, and what the manual pages tell. Speaks TAP. Run by
 # `make check` in the build folder; srcdir is the source tree.
 set -u
-top=${srcdir:-.}
+top=$(cd "${srcdir:-.}" && pwd)
 n=0
 bad=0
 

@@ -72,12 +72,12 @@ page(void)
 
 	if (http.page != NULL && now - http.made < HTTP_FRESH_MS)
 		return http.page;
-	forget_page();
-	text = http.make(http.ctx);
-	if (text != NULL)
-		http.page =
-		    response(text, MHD_RESPMEM_MUST_FREE, MHD_HTTP_HEADER_CONTENT_TYPE, http.type);
 	http.made = now;
+	text = http.make(http.ctx);
+	if (text == NULL)
+		return http.page;
+	forget_page();
+	http.page = response(text, MHD_RESPMEM_MUST_FREE, MHD_HTTP_HEADER_CONTENT_TYPE, http.type);
 	return http.page;
 }
 

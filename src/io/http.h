@@ -20,7 +20,7 @@ enum {
 	HTTP_FRESH_MS = 1000,     /* a page is made anew at most so often */
 };
 
-/* The page, malloc'd, which the module frees; NULL: there is none now. Must not block. */
+/* The page, malloc'd, which the module frees; NULL: none now, the one before serves on. Must not block. */
 typedef char *http_page(void *ctx);
 
 /* Listens. path: "/metrics"; type: of the content; both must stay. One server in a process. 0 or -errno. */

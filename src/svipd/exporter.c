@@ -9,17 +9,38 @@
 #include "io/http.h"
 #include "wire/metrics.h"
 
-enum { LOG_EVERY_MS = 60000 };
+enum {
+	LOG_EVERY_MS = 60000,
+	FEW = 32,         /* instances: their page costs less than a millisecond */
+	SETTLE_MS = 5000, /* a failover takes no longer, or has got stuck */
+};
 
 static struct {
 	struct svip_host at; /* where it listens; port 0: nowhere */
 	struct log_limit limit;
 } exporter;
 
+/* A page of a thousand instances costs some 20 ms, which one that is being taken must not wait for. */
+static bool
+is_busy(void)
+{
+	const struct core *c = &daemon_state()->core;
+	svip_ms lately = clock_ms() - SETTLE_MS;
+
+	for (int i = 0; c->conf.n_instances > FEW && i < c->conf.n_instances; i++) {
+		const struct instance *in = &c->inst[i];
+
+		if (in->kernel == KERNEL_ADDING || in->kernel == KERNEL_REMOVING ||
+		    (in->state == CORE_WAITING && in->since > lately))
+			return true;
+	}
+	return false;
+}
+
 static char *
 make_page(void *ctx)
 {
-	json_t *status = daemon_status_json();
+	json_t *status = is_busy() ? NULL : daemon_status_json();
 	char *text = NULL;
 	size_t size = 0;
 	FILE *to = status != NULL ? open_memstream(&text, &size) : NULL;

@@ -142,16 +142,21 @@ head(FILE *to, const char *name, const char *help)
 static void
 label(FILE *to, char before, const char *name, const char *value)
 {
-	fprintf(to, "%c%s=\"", before, name);
-	for (; *value != '\0'; value++) {
-		if (*value == '\n')
-			fputs("\\n", to);
-		else if (*value == '\\' || *value == '"')
-			fprintf(to, "\\%c", *value);
-		else
-			putc(*value, to);
+	putc_unlocked(before, to);
+	fputs_unlocked(name, to);
+	fputs_unlocked("=\"", to);
+	for (;;) {
+		size_t plain = strcspn(value, "\\\"\n");
+
+		fwrite_unlocked(value, 1, plain, to);
+		value += plain;
+		if (*value == '\0')
+			break;
+		putc_unlocked('\\', to);
+		putc_unlocked(*value == '\n' ? 'n' : *value, to);
+		value++;
 	}
-	putc('"', to);
+	putc_unlocked('"', to);
 }
 
 static const char *
@@ -186,12 +191,13 @@ struct about {
 static void
 name(FILE *to, const struct metric *m, const struct about *a, const char *more)
 {
-	fprintf(to, "svipd_%s", m->name);
+	fputs_unlocked("svipd_", to);
+	fputs_unlocked(m->name, to);
 	if (a->label != NULL)
 		label(to, '{', a->label, a->value);
 	if (more != NULL)
 		label(to, a->label != NULL ? ',' : '{', m->word, more);
-	fputs(a->label != NULL || more != NULL ? "} " : " ", to);
+	fputs_unlocked(a->label != NULL || more != NULL ? "} " : " ", to);
 }
 
 static void
