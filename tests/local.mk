@@ -224,6 +224,6 @@ endif
 .PHONY: coverage coverage-report
 
 # Whole folders: what the tests read, and the tests in namespaces.
-EXTRA_DIST += %D%/chaos %D%/demo %D%/integration %D%/unit/svipctl
+EXTRA_DIST += %D%/bench %D%/chaos %D%/demo %D%/integration %D%/unit/svipctl
 dist-hook:
 	find $(distdir)/tests -name __pycache__ -exec rm -rf {} +

@@ -67,12 +67,12 @@ def path_table(records):
     text = ""
     for kind, title in (("take", "deciding packet to first announcement"), ("release", "deciding packet to the address gone")):
         base = rows["floor"][kind]
-        text += f"| ms, {title} | runs | median | 99 % | slowest | to the floor: median | 99 % |\n|---|---:|---:|---:|---:|---:|---:|\n"
+        text += f"| ms, {title} | times | median | 95 % | 99 % | slowest | to the floor: median | 95 % | 99 % |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
         for who in (w for w in PATH if w in rows):
             v = rows[who][kind]
-            m, high = statistics.median(v), percentile(v, 0.99)
-            text += (f"| {PATH[who]} | {len(v)} | {m:.2f} | {high:.2f} | {max(v):.1f} | {m / statistics.median(base):.1f} | "
-                     f"{high / percentile(base, 0.99):.1f} |\n")
+            some, least = ([percentile(x, share) for share in (0.5, 0.95, 0.99)] for x in (v, base))
+            text += (f"| {PATH[who]} | {len(v)} | " + " | ".join(f"{t:.2f}" for t in some) + f" | {max(v):.1f} | "
+                     + " | ".join(f"{a / b:.1f}" for a, b in zip(some, least)) + " |\n")
         text += "\n"
     return text
 
@@ -157,7 +157,8 @@ def merged(spans):
 
 def last_change(r):
     """When nothing new happens any more, in ms."""
-    times = [t for span in merged(r["served"])[:-1] for t in span] + [merged(r["served"])[-1][0]]
+    spans = merged(r["served"])
+    times = [t for span in spans[:-1] for t in span] + [span[0] for span in spans[-1:]]
     times += [t for h in r["holds"] for t in h[1:] if t is not None] + [r["word"] or 0]
     return max(times)
 
