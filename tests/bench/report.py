@@ -138,6 +138,7 @@ def draw_all(records, out):
         rows = []
         for way in WAYS:
             some = [r for r in records if r["bench"] == "scene" and r["scene"] == scene and r["who"] == way]
+            some = [r for r in some if "gone" in r] or some
             if some:
                 rows.append(sorted(some, key=lambda r: math.inf if r["outage"] is None else r["outage"])[len(some) // 2])
         if rows:
@@ -157,21 +158,23 @@ def merged(spans):
 
 def last_change(r):
     """When nothing new happens any more, in ms."""
-    spans = merged(r["served"])
-    times = [t for span in spans[:-1] for t in span] + [span[0] for span in spans[-1:]]
+    spans = r["served"]
+    times = [t for a, b in zip(spans, spans[1:]) if b[0] - a[1] > 200 for t in (a[1], b[0])] + [span[0] for span in spans[:1]]
+    times += [t for span in r.get("gone", []) for t in span]
     times += [t for h in r["holds"] for t in h[1:] if t is not None] + [r["word"] or 0]
     return max(times)
 
 
 def draw(scene, rows):
     """One run of each way, that with the median outage."""
-    end = max(3000, min(max(last_change(r) for r in rows) + 1500, 45000))
+    end = max(2000, min(max(last_change(r) for r in rows) + 1500, max(r["watched"] for r in rows)))
     x = lambda ms: LEFT + WIDTH * (min(max(ms, -1000), end) + 1000) / (end + 1000)  # noqa: E731
     height = TOP + ROW * len(rows) + 62
     svg = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 30}" height="{height}" font-family="sans-serif" font-size="12">',
            '<rect width="100%" height="100%" fill="white"/>',
            f'<text x="10" y="20" font-size="15" font-weight="bold">{escape(SCENES[scene][1])}</text>',
-           '<text x="10" y="40">Time 0 is the event; of each way the run with the median outage is shown.</text>']
+           '<text x="10" y="40">Time 0 is the event; dashed: a majority of Sentinels names the new master. '
+           'Of each way the run with the median outage.</text>']
 
     def bar(a, b, y, h, colour, title):
         svg.append(f'<rect x="{x(a):.1f}" y="{y}" width="{max(0.8, x(b) - x(a)):.1f}" height="{h}" fill="{colour}"><title>{escape(title)}</title></rect>')
@@ -181,12 +184,14 @@ def draw(scene, rows):
         outage = "never served again" if r["outage"] is None else f"{r['outage']:.0f} ms out" if r["outage"] > NOISE else "no outage"
         svg.append(f'<text x="10" y="{y + 12}" font-weight="bold">{escape(WAYS[r["who"]].title)}</text>')
         svg.append(f'<text x="10" y="{y + 27}" fill="#555">{outage}, {r["lost"]} lost</text>')
-        bar(-1000, end, y, 14, "#f2c6c2", "writes are not served")
+        bar(-1000, r["watched"], y, 14, "#f2c6c2", "writes are not served")
         for a, b in merged(r["served"]):
             bar(a, b, y, 14, "#7fb77e", f"writes are acknowledged, {a:.0f} to {b:.0f} ms")
+        for a, b in merged(r.get("gone", [])):
+            bar(a, b, y, 14, "#c0392b", f"writes are acknowledged and lost, {a:.0f} to {b:.0f} ms")
         for host, a, b in r["holds"]:
             lane = y + 17 + 6 * (int(host[1:]) - 1)
-            bar(a, end if b is None else b, lane, 5, COLOURS.get(host, "#999"), f"{host} has the address")
+            bar(a, r["watched"] if b is None else b, lane, 5, COLOURS.get(host, "#999"), f"{host} has the address")
         if r["word"]:
             svg.append(f'<line x1="{x(r["word"]):.1f}" x2="{x(r["word"]):.1f}" y1="{y - 4}" y2="{y + 36}" stroke="black" stroke-dasharray="3 2"/>')
     bottom = TOP + ROW * len(rows)
@@ -195,10 +200,9 @@ def draw(scene, rows):
     for t in range(0, int(end) + 1, step):
         svg.append(f'<line x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{bottom}" y2="{bottom + 4}" stroke="#555"/>')
         svg.append(f'<text x="{x(t):.1f}" y="{bottom + 17}" text-anchor="middle" fill="#555">{t / 1000:g} s</text>')
-    legend = [("#7fb77e", "writes acknowledged"), ("#f2c6c2", "not served"), *((c, f"{h} has the address") for h, c in COLOURS.items())]
+    legend = [("#7fb77e", "writes acknowledged"), ("#c0392b", "acknowledged and lost"), ("#f2c6c2", "not served"), *((c, f"{h} has the address") for h, c in COLOURS.items())]
     at = 10
     for colour, text in legend:
         svg.append(f'<rect x="{at}" y="{bottom + 32}" width="12" height="12" fill="{colour}"/><text x="{at + 17}" y="{bottom + 42}">{text}</text>')
-        at += 40 + 7 * len(text)
-    svg.append(f'<text x="{at}" y="{bottom + 42}">dashed: a majority of Sentinels names the new master</text>')
+        at += 30 + round(6.3 * len(text))
     return "\n".join([*svg, "</svg>"]) + "\n"

@@ -149,9 +149,11 @@ def _record(c, way, scene, t0, moved, writer, poller, subscriber):
     new = master and poller.majority_since(c.hosts[master].ip4, t0)
     holds = [] if way in ("haproxy", "redis-py") else c.observer.holds(VIP)
     lost = arrived = None
+    gone = []
     with contextlib.suppress(OSError, RespError), c.redis(master) as r:
         missing = set(writer.missing(r))
         lost = len(missing) if scene != "boot" else None  # they keep nothing on disk
+        gone = [a[2] for a in writer.acks() if a[0] in missing and scene != "boot"]
         arrived = next((a[2] for a in writer.acks() if new and a[1] > new and a[0] not in missing), None)
     told = subscriber.ended()
 
@@ -166,6 +168,6 @@ def _record(c, way, scene, t0, moved, writer, poller, subscriber):
         "lost": lost, "acked": len(writer.acks()),
         "told": None if told is None or told < t0 else round((told - moved) * 1000, 1),
         "watched": ms(end),
-        "served": _spans(times, t0),
+        "served": _spans(times, t0), "gone": _spans(gone, t0),
         "holds": [[h.host, ms(max(h.start, t0 - 1)), ms(h.end) if h.end else None] for h in holds if not h.end or h.end > t0 - 1],
     }
