@@ -6,7 +6,7 @@
     run --skip path,steady --runs 3         the scenes alone
 
 Every result becomes a line of JSON in bench.jsonl in the output folder at once. --report FILE puts the figures between the markers of
-a Markdown file and draws the plots into the output folder. Needs root.
+a Markdown file and draws the timelines into the folder bench beside it. Needs root.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def arguments():
     p.add_argument("--seconds", type=int, default=600, metavar="N", help="of the steady cost, for each (600)")
     p.add_argument("--jobs", type=int, default=1, metavar="N", help="clusters at the same time (1); more is noise for all")
     p.add_argument("-o", "--out", default="bench", metavar="DIR", help="the output folder (bench)")
-    p.add_argument("--report", metavar="FILE", help="a Markdown file with the two markers")
+    p.add_argument("--report", metavar="FILE", help="a Markdown file with the two markers; else bench.md in the output folder")
     p.add_argument("--only-report", action="store_true", help="run nothing; report what is in the output folder")
     p.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     args = p.parse_args()
@@ -98,10 +98,11 @@ def main():
         if "steady" not in args.skip:
             steady.measure(args.seconds, write)
     records = [json.loads(text) for text in results.read_text().splitlines()]
-    text = report.markdown(records, out)
-    (out / "bench.md").write_text(text)
+    text = report.markdown(records, (Path(args.report).resolve().parent if args.report else out) / "bench")
     if args.report:
         report.put(Path(args.report), text)
+    else:
+        (out / "bench.md").write_text(text)
     print(text)
     return 1 if errors else 0
 

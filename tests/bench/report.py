@@ -40,7 +40,7 @@ def spread(values, digits=0):
     some = sorted(math.inf if v is None else v for v in values)
     if not some:
         return "–"
-    median, low, high = some[len(some) // 2], some[0], some[-1]
+    median, low, high = statistics.median(some), some[0], some[-1]
     return number(median, digits) + ("" if low == high else f" ({number(low, digits)} to {number(high, digits)})")
 
 
@@ -88,7 +88,7 @@ def scene_table(scene, records):
             text += (f"| {WAYS[way].title} | {len(rows)} | {spread([r['outage'] for r in rows])} | "
                      f"{ratio([r['outage'] for r in rows], ours)} | {spread([r['after_word'] for r in rows if r['word']])} | "
                      f"{spread([r['two'] for r in rows]) if address else '–'} | {spread([r['lost'] for r in rows if r['lost'] is not None])} | "
-                     f"{spread([r['told'] for r in rows])} |\n")
+                     f"{'–' if scene == 'boot' else spread([r['told'] for r in rows])} |\n")
     return text + "\n" if any(found.values()) else ""
 
 
@@ -96,10 +96,10 @@ def steady_table(records):
     rows = {r["who"]: r for r in records if r["bench"] == "steady"}
     if not rows:
         return ""
-    text = ("| the holder's manager, idle | seconds | processor, s a minute | private memory, KiB | wake-ups a second | packets a second |\n"
-            "|---|---:|---:|---:|---:|---:|\n")
+    text = ("| the holder's manager, idle | seconds | processor, s a minute | private memory, KiB | PSS, KiB | wake-ups a second | packets a second |\n"
+            "|---|---:|---:|---:|---:|---:|---:|\n")
     for who, r in rows.items():
-        text += f"| {WAYS[who].title} | {r['seconds']:.0f} | {r['cpu']:.2f} | {r['kib']} | {r['wakes']:.0f} | {r['packets']:.0f} |\n"
+        text += f"| {WAYS[who].title} | {r['seconds']:.0f} | {r['cpu']:.2f} | {r['kib']} | {r['pss']} | {r['wakes']:.0f} | {r['packets']:.0f} |\n"
     return text + "\n"
 
 

@@ -27,7 +27,7 @@ def members(group):
 
 
 def cost(group):
-    """{pid: (seconds of processor with those of its dead children, wake-ups, private KiB)}"""
+    """{pid: (seconds of processor with those of its dead children, wake-ups, private KiB, KiB with its share of what it shares)}"""
     found = {}
     for pid in members(group):
         try:
@@ -36,8 +36,11 @@ def cost(group):
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        private = sum(int(line.split()[1]) for line in rollup if line.startswith(("Private_Clean", "Private_Dirty")))
-        found[pid] = (sum(map(int, fields[11:15])) / TICK, int(status["voluntary_ctxt_switches"]), private)
+
+        def kib(*names):
+            return sum(int(line.split()[1]) for line in rollup if line.startswith(names))
+        found[pid] = (sum(map(int, fields[11:15])) / TICK, int(status["voluntary_ctxt_switches"]),
+                      kib("Private_Clean:", "Private_Dirty:"), kib("Pss:"))
     return found
 
 
@@ -80,5 +83,5 @@ def measure(seconds, write, only=OF):
             write({"bench": "steady", "who": name, "seconds": round(u - t, 1),
                    "cpu": round(sum(is_[p][0] - was[p][0] for p in same) * 60 / (u - t), 3),
                    "wakes": round(sum(is_[p][1] - was[p][1] for p in same) / (u - t), 1),
-                   "kib": sum(is_[p][2] for p in same),
+                   "kib": sum(is_[p][2] for p in same), "pss": sum(is_[p][3] for p in same),
                    "packets": round((more - frames) / (u - t) - (0 if name == "haproxy" else bare), 1)})
