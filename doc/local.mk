@@ -11,3 +11,6 @@ dist_doc_DATA += \
 	%D%/alerts.yml \
 	%D%/grafana.json \
 	%D%/svip.lua
+
+# Timelines of RESULTS.md.
+EXTRA_DIST += %D%/bench
