@@ -34,6 +34,7 @@
 #include "keeper.h"
 
 enum {
+	SEND_EARLY = HB_INSTANCES_MAX, /* instances with news; what is less waits for the end of this turn of the loop */
 	JUMP_MS = 500,        /* the wall clock against CLOCK_BOOTTIME: a jump, not a correction */
 	STOP_LIMIT_MS = 5000, /* for the last scripts, and for a kernel that won't let go */
 };
@@ -67,6 +68,52 @@ send_heartbeats(void)
 		next = core_heartbeat(&d.core, next, clock_ms(), clock_us(), &hb);
 		heartbeat_io_send(&hb);
 	} while (next < d.core.conf.n_instances);
+	memset(d.send, 0, sizeof(d.send));
+	d.n_send = 0;
+}
+
+static bool
+mark(uint64_t *bits, int i)
+{
+	uint64_t bit = 1ULL << i % 64;
+	bool fresh = (bits[i / 64] & bit) == 0;
+
+	bits[i / 64] |= bit;
+	return fresh;
+}
+
+/* The first one marked from `from` on, and below n; -1: none. */
+static int
+marked(const uint64_t *bits, int from, int n)
+{
+	for (int i = from; i < n; i = (i / 64 + 1) * 64) {
+		uint64_t rest = bits[i / 64] >> i % 64;
+
+		if (rest != 0) {
+			i += __builtin_ctzll(rest);
+			return i < n ? i : -1;
+		}
+	}
+	return -1;
+}
+
+/* Of the instances that have news, and of those that fit beside them. */
+static void
+send_news(void)
+{
+	static struct heartbeat hb;
+	int n = d.core.conf.n_instances;
+
+	if (d.n_send == 0)
+		return;
+	for (int i = marked(d.send, 0, n); i != -1;) {
+		int next = core_heartbeat(&d.core, i, clock_ms(), clock_us(), &hb);
+
+		heartbeat_io_send(&hb);
+		i = marked(d.send, next, n);
+	}
+	memset(d.send, 0, sizeof(d.send));
+	d.n_send = 0;
 }
 
 bool
@@ -144,10 +191,10 @@ carry_out(const struct core_action *a)
 		daemon_announce(s);
 		return;
 	case ACT_POLL:
-		d.slot[s].poll = true;
+		mark(d.poll, a->instance);
 		return;
 	case ACT_SEND:
-		d.send = true;
+		d.n_send += mark(d.send, a->instance);
 		return;
 	case ACT_WRITES:
 		hands_writes(s, a->until);
@@ -210,16 +257,12 @@ tell_all(void)
 static void
 flush(void)
 {
-	if (d.send) {
-		d.send = false;
-		send_heartbeats();
-	}
-	for (int i = 0; i < d.core.conf.n_instances; i++) {
-		struct slot *s = &d.slot[d.slot_of[i]];
+	int n = d.core.conf.n_instances;
 
-		if (!s->poll)
-			continue;
-		s->poll = false;
+	if (d.n_send >= SEND_EARLY)
+		send_news();
+	for (int i = marked(d.poll, 0, n); i != -1; i = marked(d.poll, i + 1, n)) {
+		d.poll[i / 64] &= ~(1ULL << i % 64);
 		hands_poll(i);
 	}
 	tell_all();
@@ -303,6 +346,7 @@ static void
 on_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	on_wake(loop, &after_sleep, revents);
+	send_news(); /* of this whole turn at once: many instances may have moved */
 	(void)w;
 }
 
@@ -405,6 +449,8 @@ daemon_slot_remove(int s)
 	if (i != last) { /* the core has moved its last one */
 		d.slot_of[i] = d.slot_of[last];
 		d.slot[d.slot_of[i]].index = i;
+		d.n_send += mark(d.send, i); /* as the one that has moved may have had to */
+		mark(d.poll, i);
 	}
 	d.slot[s].used = false;
 }
@@ -625,6 +671,7 @@ on_stop_limit(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	/* Who still connects here is told for a moment that nobody does. */
 	if (all_clear() && script_idle() && unreachable_idle()) {
+		send_news();
 		ev_break(loop, EVBREAK_ALL);
 	} else if (++ticks * 20 > STOP_LIMIT_MS) {
 		if (!all_clear())

@@ -22,7 +22,6 @@ struct slot {
 	int index;                  /* in core->inst */
 	struct set_instance conf;
 	bool announced;             /* since it was taken */
-	bool poll;                  /* asked for in this round */
 	const char *word;           /* MASTER, BACKUP or FAULT as scripts heard it last; NULL: nothing yet */
 	struct svip_host master;    /* as most Sentinels name it; port 0: nobody yet */
 	struct svip_host master_before;
@@ -54,7 +53,8 @@ struct daemon_state {
 	bool busy;                       /* carrying out: events wait in the queue */
 	int n_events, first_event;       /* a ring */
 	struct core_event event[DAEMON_EVENTS_MAX];
-	bool send;
+	uint64_t send[SVIP_INSTANCES_MAX / 64], poll[SVIP_INSTANCES_MAX / 64]; /* a bit for each of the core's instances */
+	int n_send;                      /* how many wait to be sent */
 	int n_told;
 	struct core_action told[CORE_ACTIONS_MAX]; /* states to tell once the hands are free */
 
