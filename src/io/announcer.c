@@ -23,8 +23,7 @@
 
 enum {
 	BATCH = 64, /* frames in one system call */
-	SEND_BUFFER =
-	    1 << 20, /* bytes: the frames of one instance with the most addresses, at once */
+	SEND_BUFFER = 4 << 20, /* bytes: the first frames of a thousand instances, at once */
 	LOG_EVERY_MS = 10000,
 	REFRESH_JITTER = 10, /* percent */
 	ASK_AGAIN = 2,       /* the step of the schedule that brings the questions once more */

@@ -21,6 +21,8 @@
 enum {
 	LINKS_MAX = 4096,
 	TABLE_MAX = 32768,   /* addresses of this host */
+	INDEX_MAX = 4096,    /* lists of virtual addresses */
+	CLEAR_TRIES = 8,     /* against another hand that puts them back */
 	AGAIN_MS = 100,      /* after the kernel could not be read */
 	REMOVAL_MS = 20,     /* of a hold's time are for the removal itself */
 	COMPLAIN_MS = 10000, /* the same complaint at most this often */
@@ -29,14 +31,28 @@ enum {
 /* What another hand, or the kernel, can make this program say again and again. */
 enum complaint { SAY_REMOVED, SAY_COPY, SAY_ENDLESS, SAY_OPEN, COMPLAINTS };
 
+/* Where an address is looked for: there may be many thousands, and the kernel's news come for each. */
+struct member {
+	const struct svip_addr *addr;
+	int owner;
+	struct member *next; /* of the same list */
+};
+
+/* Addresses that have been removed, until a dump has shown it. */
+enum pending { NOT_PENDING, TO_LOOK, LOOKED };
+
 struct vip {
 	bool used, wanted, there;
+	enum pending pending;
+	const char *what; /* while it is pending: what is said of left-overs; NULL: nothing */
 	uint8_t mac[6]; /* of the interface, when it was there last */
 	char interface[IFNAMSIZ];
 	int ifindex; /* 0: the interface isn't there */
 	bool up;
 	int n;
 	struct svip_addr *addr; /* owned */
+	struct member *member;  /* owned; of the same addresses */
+	int first;              /* of its addresses in the table; -1: none */
 	svip_ms until;          /* as ordered last */
 	svip_ms expires;        /* when the kernel will remove them, at the earliest */
 	svip_ms reset_ms;       /* for the resets of its clients; 0: none */
@@ -50,6 +66,9 @@ static struct {
 	struct rtnl_link link[LINKS_MAX];
 	int n_table;
 	struct rtnl_address table[TABLE_MAX]; /* all addresses as of the last dump */
+	int16_t owner[TABLE_MAX];             /* the instance that has it; -1: none */
+	int next[TABLE_MAX];                  /* the same instance's next one; -1: none */
+	struct member *index[INDEX_MAX];
 	bool too_many;                        /* the last dump didn't fit */
 	bool dirty;                           /* the table may be out of date */
 	bool links_dirty;                     /* so may the links */
@@ -60,6 +79,7 @@ static struct {
 	ev_timer again;
 	struct log_limit links_limit, read_limit, overrun_limit;
 	int top; /* handles in use are below this */
+	int n_pending;
 	struct vip vip[SVIP_INSTANCES_MAX];
 } v;
 
@@ -69,6 +89,54 @@ struct reset {
 	int n, rc;
 	svip_ms took_ms;
 };
+
+/* ---- whose an address is ---- */
+
+static struct member **
+list_of(const struct svip_addr *a)
+{
+	uint32_t h = a->family;
+
+	for (int k = 0; k < (a->family == 4 ? 4 : 16); k++)
+		h = (h ^ a->bytes[k]) * 16777619; /* FNV-1a */
+	return &v.index[(h ^ h >> 16) % INDEX_MAX];
+}
+
+/* The instance that has the address; -1: none. */
+static int
+owner_of(const struct svip_addr *a)
+{
+	for (const struct member *m = *list_of(a); m != NULL; m = m->next) {
+		if (svip_addr_same(m->addr, a))
+			return m->owner;
+	}
+	return -1;
+}
+
+static void
+index_in(int i)
+{
+	struct vip *p = &v.vip[i];
+
+	for (int k = 0; k < p->n; k++) {
+		struct member **list = list_of(&p->addr[k]);
+
+		p->member[k] = (struct member){ .addr = &p->addr[k], .owner = i, .next = *list };
+		*list = &p->member[k];
+	}
+}
+
+static void
+index_out(const struct vip *p)
+{
+	for (int k = 0; k < p->n; k++) {
+		struct member **at = list_of(&p->addr[k]);
+
+		while (*at != &p->member[k])
+			at = &(*at)->next;
+		*at = p->member[k].next;
+	}
+}
 
 /* ---- what is known of the kernel ---- */
 
@@ -103,11 +171,27 @@ may_say(struct vip *p, enum complaint what, unsigned *held)
 	return log_allowed(&p->limit[what], COMPLAIN_MS, clock_ms(), held);
 }
 
+static void
+sort_table(void)
+{
+	for (int i = 0; i < v.top; i++)
+		v.vip[i].first = -1;
+	for (int t = v.n_table - 1; t >= 0; t--) {
+		int i = owner_of(&v.table[t].addr);
+
+		v.owner[t] = (int16_t)i;
+		v.next[t] = i == -1 ? -1 : v.vip[i].first;
+		if (i != -1)
+			v.vip[i].first = t;
+	}
+}
+
 static int
 read_table(void)
 {
 	int rc = rtnl_dump_addresses(on_dumped_address, NULL);
 
+	sort_table();
 	if (rc == 0 && v.too_many) /* a virtual one may be among those left out */
 		rc = -E2BIG;
 	if (rc != 0)
@@ -160,27 +244,6 @@ on_dumped_link(void *ctx, const struct rtnl_info *info)
 		put_link(&info->link);
 }
 
-static bool
-is_member(const struct vip *p, const struct svip_addr *a)
-{
-	for (int k = 0; k < p->n; k++) {
-		if (svip_addr_same(&p->addr[k], a))
-			return true;
-	}
-	return false;
-}
-
-/* The instance that has the address; -1: none. */
-static int
-owner_of(const struct svip_addr *a)
-{
-	for (int i = 0; i < v.top; i++) {
-		if (v.vip[i].used && is_member(&v.vip[i], a))
-			return i;
-	}
-	return -1;
-}
-
 /* The address is as this program puts it: same interface, prefix and scope, no other end. */
 static bool
 is_ours(const struct vip *p, const struct rtnl_address *a)
@@ -205,8 +268,8 @@ remove_found(struct vip *p, bool foreign_only, int *n)
 	int error[SVIP_ADDRESSES_MAX], rc;
 
 	*n = 0;
-	for (int t = 0; t < v.n_table && *n < SVIP_ADDRESSES_MAX; t++) {
-		if (is_member(p, &v.table[t].addr) && !(foreign_only && is_ours(p, &v.table[t])))
+	for (int t = p->first; t != -1 && *n < SVIP_ADDRESSES_MAX; t = v.next[t]) {
+		if (!(foreign_only && is_ours(p, &v.table[t])))
 			found[(*n)++] = v.table[t];
 	}
 	if (*n == 0)
@@ -221,51 +284,104 @@ remove_found(struct vip *p, bool foreign_only, int *n)
 
 /* Removes p's addresses until a dump shows none. Returns 0, or the positive errno of what stands in the way. */
 static int
-clear_all(struct vip *p, bool *removed)
+clear_all(struct vip *p)
 {
 	int err, n;
 
-	*removed = false;
-	for (int tries = 0; tries < 8; tries++) {
+	for (int tries = 0; tries < CLEAR_TRIES; tries++) {
 		err = -read_table();
 		if (err == 0)
 			err = remove_found(p, false, &n);
-		if (err != 0)
+		if (err != 0 || n == 0)
 			return err;
-		if (n == 0)
-			return 0;
-		*removed = true;
 	}
 	return EBUSY; /* somebody puts it back as fast as it is removed */
 }
 
-/* Makes sure that none of the instance's addresses is on this host, and says so. */
 static void
-make_clear(int i, const char *what)
+set_pending(int i, enum pending to)
 {
-	struct vip *p = &v.vip[i];
-	bool removed = false;
-	unsigned held;
-	int err;
+	v.n_pending += (to != NOT_PENDING) - (v.vip[i].pending != NOT_PENDING);
+	v.vip[i].pending = to;
+}
 
-	p->wanted = p->there = false;
-	err = v.observe ? 0 : clear_all(p, &removed);
+/* To be told at the end of this turn that none of its addresses is there: one look at the kernel serves all. */
+static void
+clear_later(int i, const char *what)
+{
+	v.vip[i].wanted = v.vip[i].there = false;
+	v.vip[i].what = what;
+	set_pending(i, TO_LOOK);
+}
+
+static void
+tell_clear(int i, int err)
+{
+	unsigned held;
+
+	set_pending(i, NOT_PENDING);
 	if (v.fenced) { /* also when one can't be removed: nobody hears of it then */
 		int rc = fence_close(i);
 
-		if (rc != 0 && may_say(p, SAY_OPEN, &held))
+		if (rc != 0 && may_say(&v.vip[i], SAY_OPEN, &held))
 			log_error("%s: the packet filter stays open until the lease's end: %s (%u "
 			          "more of these)",
-			    p->interface, strerror(-rc), held);
+			    v.vip[i].interface, strerror(-rc), held);
 	}
 	if (err == 0)
 		v.call.clear(v.ctx, i);
 	else
 		v.call.stuck(v.ctx, i, err);
-	if (removed && what != NULL && may_say(p, SAY_REMOVED, &held))
+}
+
+static void
+say_removed(struct vip *p)
+{
+	char text[SVIP_TEXT_MAX];
+	unsigned held;
+
+	if (p->what != NULL && may_say(p, SAY_REMOVED, &held))
 		log_warning("%s on %s: %s; removed (%u more of these)",
-		    svip_addr_text(&p->addr[0], false, (char[SVIP_TEXT_MAX]){ 0 }), p->interface,
-		    what, held);
+		    svip_addr_text(&p->addr[0], false, text), p->interface, p->what, held);
+	p->what = NULL;
+}
+
+/* After a look: err is what it came to. */
+static void
+judge_clear(int i, int err)
+{
+	struct vip *p = &v.vip[i];
+	int n = 0;
+
+	if (err == 0 && !v.observe)
+		err = remove_found(p, false, &n);
+	if (n > 0)
+		say_removed(p);
+	if (err != 0 || n == 0)
+		tell_clear(i, err);
+}
+
+void
+vip_confirm(void)
+{
+	for (int tries = 0; tries < CLEAR_TRIES && v.n_pending > 0; tries++) {
+		int err;
+
+		/* Telling can bring more of them: a look proves nothing for what was ordered after it. */
+		for (int i = 0; i < v.top; i++) {
+			if (v.vip[i].pending == TO_LOOK)
+				v.vip[i].pending = LOOKED;
+		}
+		err = v.observe ? 0 : -read_table();
+		for (int i = 0; i < v.top; i++) {
+			if (v.vip[i].pending == LOOKED)
+				judge_clear(i, err);
+		}
+	}
+	for (int i = 0; i < v.top && v.n_pending > 0; i++) {
+		if (v.vip[i].pending != NOT_PENDING)
+			tell_clear(i, EBUSY); /* somebody puts it back as fast as it is removed */
+	}
 }
 
 static int
@@ -327,11 +443,10 @@ vip_drop(int i)
 	reset(i, &r);
 	if (p->wanted && !r.going)
 		v.call.going(v.ctx, i);
-	/* First what this program has put there, at once; then look whether anything is left. */
-	p->wanted = p->there = false;
+	/* First what this program has put there, at once; the look whether anything is left comes with the turn's end. */
 	if (p->ifindex != 0)
 		(void)rtnl_delete(a, ours(p, a), error);
-	make_clear(i, NULL);
+	clear_later(i, NULL);
 	if (r.tried)
 		v.call.reset(v.ctx, i, r.n, -r.rc, r.took_ms);
 }
@@ -385,7 +500,6 @@ static void
 take(int i, svip_ms until)
 {
 	struct vip *p = &v.vip[i];
-	bool removed;
 	int err = v.refuse, rc;
 
 	p->until = until;
@@ -400,7 +514,7 @@ take(int i, svip_ms until)
 	}
 	/* All or none. */
 	p->wanted = false;
-	rc = clear_all(p, &removed);
+	rc = clear_all(p);
 	if (v.fenced)
 		(void)fence_close(i); /* it ends by itself */
 	if (rc == 0)
@@ -412,6 +526,7 @@ take(int i, svip_ms until)
 void
 vip_hold(int i, svip_ms until)
 {
+	assert(v.vip[i].pending == NOT_PENDING);
 	v.vip[i].wanted = true;
 	if (until <= clock_ms()) /* the loop was late: the next look at the lease drops it */
 		return;
@@ -430,9 +545,7 @@ reconcile(int i)
 	bool any = false, foreign = false, endless = false;
 	unsigned held;
 
-	for (int t = 0; t < v.n_table; t++) {
-		if (!is_member(p, &v.table[t].addr))
-			continue;
+	for (int t = p->first; t != -1; t = v.next[t]) {
 		any = true;
 		if (!is_ours(p, &v.table[t])) {
 			foreign = true;
@@ -457,8 +570,8 @@ reconcile(int i)
 			    p->interface, held);
 		p->expires = SVIP_LONG_AGO;
 		keep(i, p->until);
-	} else if (!p->wanted && any) {
-		make_clear(i, "a virtual address that this node doesn't hold");
+	} else if (!p->wanted && any && p->pending == NOT_PENDING) {
+		clear_later(i, "a virtual address that this node doesn't hold");
 	}
 }
 
@@ -728,9 +841,12 @@ vip_fini(bool leave)
 	reset_fini();
 	if (v.loop != NULL)
 		ev_timer_stop(v.loop, &v.again);
-	for (int i = 0; i < v.top; i++)
+	for (int i = 0; i < v.top; i++) {
 		free(v.vip[i].addr);
+		free(v.vip[i].member);
+	}
 	memset(v.vip, 0, sizeof(v.vip));
+	memset(v.index, 0, sizeof(v.index));
 }
 
 void
@@ -741,10 +857,13 @@ vip_add(int i, const char *interface, const struct svip_addr *addr, int n)
 	assert(!p->used && n >= 1 && n <= SVIP_ADDRESSES_MAX);
 	memset(p, 0, sizeof(*p));
 	p->addr = calloc((size_t)n, sizeof(*addr));
-	if (p->addr == NULL)
+	p->member = calloc((size_t)n, sizeof(*p->member));
+	if (p->addr == NULL || p->member == NULL)
 		abort();
 	memcpy(p->addr, addr, (size_t)n * sizeof(*addr));
 	p->n = n;
+	p->first = -1;
+	index_in(i);
 	memcpy(p->interface, interface, strnlen(interface, IFNAMSIZ - 1));
 	p->used = true;
 	if (i >= v.top)
@@ -780,11 +899,10 @@ vip_inherit(int i)
 	int found = 0;
 
 	find_own_link(i);
-	if (!p->up || v.observe || v.refuse != 0 || read_table() != 0)
+	if (!p->up || v.observe || v.refuse != 0 || v.dirty || v.too_many)
 		return false;
-	for (int t = 0; t < v.n_table; t++) {
-		if (!is_member(p, &v.table[t].addr))
-			continue;
+	sort_table(); /* as of vip_init(): what has changed since will be heard */
+	for (int t = p->first; t != -1; t = v.next[t]) {
 		if (!is_ours(p, &v.table[t]) || (v.table[t].flags & IFA_F_PERMANENT) != 0)
 			return false;
 		found++;
@@ -800,7 +918,7 @@ void
 vip_start(int i)
 {
 	find_own_link(i);
-	make_clear(i, "left over");
+	clear_later(i, "left over");
 }
 
 void
@@ -808,7 +926,10 @@ vip_remove(int i)
 {
 	if (v.fenced)
 		fence_remove(i);
+	set_pending(i, NOT_PENDING);
+	index_out(&v.vip[i]);
 	free(v.vip[i].addr);
+	free(v.vip[i].member);
 	memset(&v.vip[i], 0, sizeof(v.vip[i]));
 }
 

@@ -61,7 +61,7 @@ void vip_add(int i, const char *interface, const struct svip_addr *, int n);
  * lifetime, and let through by the packet filter? True: they count as held from now on, and nothing has been touched. */
 bool vip_inherit(int i);
 
-/* Looks at the link and the kernel's addresses, removes left-overs, then calls link() and clear() or stuck(). */
+/* Looks at the link and calls link(). Left-overs are removed, and clear() or stuck() called, by vip_confirm(). */
 void vip_start(int i);
 
 /* Forgets the instance; its addresses must be gone. */
@@ -71,8 +71,12 @@ void vip_remove(int i);
  * packet filter; the lifetimes of addresses are whole seconds. Calls held() or refused() when they were not there before; a failed renewal calls lost(). */
 void vip_hold(int i, svip_ms until);
 
-/* Removes them, on whatever interface and with whatever prefix; calls clear() or stuck(). Resets their clients before. */
+/* Removes them at once, and resets their clients before. vip_confirm() tells what came of it. */
 void vip_drop(int i);
+
+/* At the end of each turn of the loop: one look at the kernel for all that were dropped or started in it. Removes what is left of their
+ * addresses, on whatever interface and with whatever prefix, and calls clear() or stuck(). */
+void vip_confirm(void);
 
 /* At a drop the clients' connections are reset for so long at most, but not beyond the end of the hold; 0: they aren't, as after
  * vip_add(). The loop waits for it, and so does the removal. */

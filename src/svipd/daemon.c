@@ -346,7 +346,9 @@ static void
 on_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	on_wake(loop, &after_sleep, revents);
-	send_news(); /* of this whole turn at once: many instances may have moved */
+	/* Of this whole turn at once: many instances may have moved. */
+	vip_confirm();
+	send_news();
 	(void)w;
 }
 
