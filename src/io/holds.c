@@ -89,6 +89,7 @@ static struct {
 	int fd;             /* -1: nothing is taken over, nothing is written */
 	struct record self; /* what is the same in every record */
 	svip_ms lease_ms;
+	int top;  /* places in use are below this */
 	int last; /* the place that was found last: orders come in rows */
 	struct log_limit limit;
 	struct place {
@@ -189,6 +190,14 @@ seal(struct record *r)
 	seal_keep((uint8_t *)r, offsetof(struct record, tag));
 }
 
+static void
+put(int i, const struct place *p)
+{
+	h.place[i] = *p;
+	if (i >= h.top)
+		h.top = i + 1;
+}
+
 /* ---- what the predecessor has left ---- */
 
 static enum fault
@@ -273,8 +282,9 @@ take_in(int n, unsigned *faults)
 			*faults |= 1u << f;
 			rc = write_record(i, &nothing);
 		} else if (f == FAULT_NONE) {
-			h.place[i] = (struct place){ true, true, table[i].id, table[i].epoch,
-				table[i].until, table[i].guard_ms };
+			put(i,
+			    &(struct place){ true, true, table[i].id, table[i].epoch,
+			        table[i].until, table[i].guard_ms });
 		}
 	}
 	return rc;
@@ -310,6 +320,7 @@ holds_init(const char *path, const struct settings *set)
 	holds_fini();
 	memset(&h.self, 0, sizeof(h.self));
 	memset(h.place, 0, sizeof(h.place));
+	h.top = h.last = 0;
 	rc = look_around(set);
 	if (rc != 0)
 		return rc;
@@ -346,8 +357,8 @@ holds_config(const struct settings *set)
 static int
 find(uint64_t id)
 {
-	for (int k = 0; k < SVIP_INSTANCES_MAX; k++) {
-		int i = (h.last + k) % SVIP_INSTANCES_MAX;
+	for (int k = 0; k < h.top; k++) {
+		int i = (h.last + k) % h.top;
 
 		if (h.place[i].held && h.place[i].id == id)
 			return h.last = i;
@@ -399,7 +410,7 @@ holds_note(uint64_t id, uint64_t epoch, svip_ms until)
 	seal(&r);
 	rc = write_record(i, &r);
 	if (rc == 0)
-		h.place[i] = (struct place){ true, false, id, epoch, until, r.guard_ms };
+		put(i, &(struct place){ true, false, id, epoch, until, r.guard_ms });
 	else if (log_allowed(&h.limit, COMPLAIN_MS, clock_ms(), &held_back))
 		log_warning("record of holds: %s; a restart will let go of addresses for a moment",
 		    strerror(-rc));
